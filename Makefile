@@ -1,0 +1,84 @@
+# Everything runs from here with only Python 3.11+ and make; paths are relative, so that the checkout may lie anywhere.
+PYTHON ?= python3
+PY := .venv/bin/python
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+##@ Try it
+
+.PHONY: demo
+demo: install  ## run an example pipeline on a stack of its own, show it, stop everything
+	@exec $(PY) manage.py demo $(ARGS)
+
+.PHONY: run
+run: install  ## start the whole stack and keep it up until Ctrl-C (PORT, HOST, VAR_DIR)
+	@exec $(PY) manage.py stack $(ARGS)
+
+##@ Work on it
+
+.PHONY: install
+install:  ## make .venv with what the service needs
+	@$(PYTHON) tools/virtualenv.py requirements.txt
+
+.PHONY: install-dev
+install-dev:  ## make .venv with what tests and checks need as well
+	@$(PYTHON) tools/virtualenv.py requirements-dev.txt
+
+.PHONY: test
+test: install-dev  ## check, then all tests, on PostgreSQL and Redis of their own (ARGS="-k name")
+	@$(PY) manage.py check --fail-level WARNING
+	@$(PY) manage.py makemigrations --check --dry-run
+	@$(PY) -m pytest -n auto $(ARGS)
+
+.PHONY: lint
+lint: install-dev  ## formatting, lint, types, import contracts
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy .
+	@$(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+	@$(PY) -m djlint --check --lint --quiet templates
+
+.PHONY: format
+format: install-dev  ## format the code and mend what can be mended
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+	@$(PY) -m djlint --reformat --quiet templates
+
+.PHONY: types
+types: install-dev  ## types alone
+	@$(PY) -m mypy .
+
+.PHONY: bench
+bench: install-dev  ## the benchmark suite
+	@$(PY) -m benchmarks $(ARGS)
+
+##@ Single processes, beside a stack or on servers named by DATABASE_URL and REDIS_URL
+
+.PHONY: migrate
+migrate: install  ## bring the database up to date
+	@$(PY) manage.py migrate $(ARGS)
+
+.PHONY: worker
+worker: install  ## one more control worker
+	@exec $(PY) -m celery -A taskpipeline worker -Q control --pool=threads -c 4 $(ARGS)
+
+.PHONY: beat
+beat: install  ## one more beat
+	@exec $(PY) -m celery -A taskpipeline beat $(ARGS)
+
+.PHONY: runner
+runner: install  ## a server runner's process (NAME=its-name)
+	@exec $(PY) manage.py run_runner $(NAME) $(ARGS)
+
+##@ The rest
+
+.PHONY: clean
+clean:  ## remove caches; .venv and var stay
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help:  ## this list
+	@awk 'BEGIN { FS = ":.*?## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from pipelines.admin import clients
+
+__all__ = ["clients"]

@@ -1,0 +1,75 @@
+"""Backpressure: may this many more jobs wait? Exact under racing submissions, refused before anything is written."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q, Sum
+
+from clients.models import Client
+from pipelines.exceptions import LimitReached, NeverFits
+from pipelines.models import Job, Pipeline
+from pipelines.states import FINISHED, State
+
+# Any number, as long as nothing else in this database uses it: the service's limit has no row to lock.
+SERVICE_LOCK = 0x7461736B_61646D74
+_DRAIN_WINDOW = timedelta(seconds=60)
+
+
+def admit(client_id: int, *, jobs: int, now: datetime) -> Client:
+    """Lock the client's row and return it, if that many more jobs may wait; raise LimitReached or NeverFits.
+
+    To be called in the transaction that writes the jobs, before it locks anything else: the lock (and, where the
+    service has a limit, an advisory one) is what makes racing submissions exact.
+    """
+    if settings.MAX_READY_JOBS is not None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SERVICE_LOCK])
+    client = Client.objects.select_for_update(no_key=True).get(pk=client_id)
+    check_fits(client, jobs=jobs)
+    for scope, limit, whose in _limits(client):
+        _check_room(scope, limit=limit, jobs=jobs, whose=whose, now=now)
+    return client
+
+
+def check_fits(client: Client, *, jobs: int) -> None:
+    """Raise NeverFits if that many jobs exceed a limit even when nothing else waits."""
+    for scope, limit, _ in _limits(client):
+        if jobs > limit:
+            raise NeverFits(scope=scope, limit=limit, requested=jobs)
+
+
+def _limits(client: Client) -> list[tuple[str, int, Q]]:
+    """Return the limits there are: whose, how many jobs may wait, and which rows count."""
+    limits = [("client", client.max_ready_jobs, Q(client=client)), ("service", settings.MAX_READY_JOBS, Q())]
+    return [(scope, limit, whose) for scope, limit, whose in limits if limit is not None]
+
+
+def _check_room(scope: str, *, limit: int, jobs: int, whose: Q, now: datetime) -> None:
+    in_use = _waiting(whose, at_most=limit + 1)
+    if in_use + jobs > limit:
+        raise LimitReached(
+            scope=scope,
+            limit=limit,
+            in_use=in_use,
+            requested=jobs,
+            retry_after_seconds=_retry_after(whose, over=in_use + jobs - limit, now=now),
+        )
+
+
+def _waiting(whose: Q, *, at_most: int) -> int:
+    """Count the READY jobs, up to the bound, and those that undivided pipelines declare."""
+    ready = Job.objects.filter(whose, state=State.READY)[:at_most].count()
+    declared = Pipeline.objects.unfinished().filter(whose, divided=False).aggregate(jobs=Sum("declared_jobs"))["jobs"]
+    return ready + (declared or 0)
+
+
+def _retry_after(whose: Q, *, over: int, now: datetime) -> int:
+    """Estimate when so many have drained, from how many ended in the last minute: 1 to 300 seconds."""
+    ended = Job.objects.filter(whose, state__in=FINISHED, finished_at__gte=now - _DRAIN_WINDOW).count()
+    if not ended:
+        return 300
+    return max(1, min(300, math.ceil(over * _DRAIN_WINDOW.total_seconds() / ended)))

@@ -1,0 +1,82 @@
+"""Filters of the lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+from rest_framework.filters import BaseFilterBackend, OrderingFilter
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from pipelines.models import Job, Pipeline
+from pipelines.states import State
+
+
+class LabelsField(forms.Field):
+    """Every `key=value` that the parameter is given, not only the last."""
+
+    widget = forms.MultipleHiddenInput
+
+    def to_python(self, value: Any) -> dict[str, str]:
+        labels = [str(each).partition("=") for each in value or ()]
+        if not all(equals for _, equals, _ in labels):
+            raise forms.ValidationError("Give it as label=key=value.")
+        return {key: wanted for key, _, wanted in labels}
+
+
+class LabelFilter(django_filters.Filter):
+    """`label=key=value`, which may be repeated: every one of them must match."""
+
+    field_class = LabelsField
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        return qs.filter(labels__contains=value) if value else qs
+
+
+class PipelineFilter(django_filters.FilterSet):
+    state = django_filters.MultipleChoiceFilter(choices=State.choices)
+    name = django_filters.CharFilter()
+    label = LabelFilter(help_text="key=value; may be repeated, every one must match.")
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    client = django_filters.CharFilter(field_name="client__client_id", help_text="For staff: a client's id.")
+
+    class Meta:
+        model = Pipeline
+        fields: list[str] = []
+
+
+class JobFilter(django_filters.FilterSet):
+    pipeline = django_filters.NumberFilter(field_name="pipeline_id")
+    stage = django_filters.CharFilter(field_name="stage__name")
+    state = django_filters.MultipleChoiceFilter(choices=State.choices)
+    kind = django_filters.CharFilter()
+    runner = django_filters.CharFilter(field_name="runner_name")
+
+    class Meta:
+        model = Job
+        fields: list[str] = []
+
+
+class OldestFirst(BaseFilterBackend):
+    """What happened, from the first on; the page's cursor follows the same order."""
+
+    ordering = ("id",)
+
+    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: APIView) -> tuple[str, ...]:
+        return self.ordering
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        return queryset.order_by(*self.ordering)
+
+
+class IdOrdering(OrderingFilter):
+    """`ordering`, one of the view's `ordering_fields`; ties keep the order of creation."""
+
+    def get_ordering(self, request: Any, queryset: QuerySet[Any], view: Any) -> Any:
+        ordering = super().get_ordering(request, queryset, view)
+        names = {name.lstrip("-") for name in ordering or ()}
+        return ordering if not ordering or "id" in names else [*ordering, "-id"]

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import reverse
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from clients.principals import requesting_client, submitting_client
+from pipelines import admission, cancelling, clock, definition, editing, idempotency, pruning, submitting
+from pipelines.api import bodies
+from pipelines.api.filters import IdOrdering, OldestFirst, PipelineFilter
+from pipelines.api.planning import PlanSerializer, plan
+from pipelines.api.schema import DOCUMENT
+from pipelines.api.serializers import EventSerializer, PipelineSerializer, PipelineSummarySerializer, job_counts
+from pipelines.exceptions import InvalidTransition
+from pipelines.idempotency import Answer
+from pipelines.models import Event, Pipeline
+
+_CLIENT = OpenApiParameter("client", str, description="For staff: the client the pipeline is for.")
+_DRY_RUN = OpenApiParameter("dry_run", bool, description="Validate and plan, store nothing.")
+_KEY = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same request again is answered as the first was."
+)
+
+
+@extend_schema_view(retrieve=extend_schema(responses=PipelineSerializer))
+class PipelineViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Pipeline]):
+    """Pipelines: submit, follow, change, cancel and delete them. Smaller number = higher priority, everywhere."""
+
+    queryset = Pipeline.objects.all()
+    serializer_class = PipelineSummarySerializer
+    parser_classes = bodies.PARSERS
+    filterset_class = PipelineFilter
+    filter_backends = [DjangoFilterBackend, IdOrdering]
+    ordering_fields = ["id", "created_at", "priority", "name"]
+    lookup_value_regex = r"\d{1,18}"
+
+    def get_queryset(self) -> QuerySet[Pipeline]:
+        return Pipeline.objects.visible_to(self.request.user).select_related("client")
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        context = {**self.get_serializer_context(), "job_counts": job_counts(page)}
+        return self.get_paginated_response(PipelineSummarySerializer(page, many=True, context=context).data)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response(self._shown(self.get_object()))
+
+    @extend_schema(request=DOCUMENT, parameters=[_CLIENT, _DRY_RUN, _KEY], responses={
+        201: PipelineSerializer, 202: PipelineSerializer, 200: PlanSerializer,
+    })  # fmt: skip
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Submit a pipeline as YAML or JSON; a large one is divided after the answer (202)."""
+        client = submitting_client(request)
+        body: bodies.Body = request.data  # type: ignore[assignment]
+        document = definition.parse(body.content, media_type=body.media_type, limits=bodies.limits())
+        if request.query_params.get("dry_run", "").lower() in ("true", "1"):
+            admission.check_fits(client, jobs=len(document.jobs))
+            return Response(plan(document))
+
+        def make() -> tuple[Pipeline, int]:
+            pipeline = submitting.submit(client, document=document, now=clock.now())
+            return pipeline, 201 if pipeline.divided else 202
+
+        key = request.headers.get("Idempotency-Key", "")
+        if key:
+            answer = idempotency.once(
+                key=idempotency.read_key(key),
+                client=client,
+                user=None if requesting_client(request) else request.user,
+                fingerprint=idempotency.fingerprint(
+                    query=request.META["QUERY_STRING"], media_type=body.media_type, body=body.content
+                ),
+                make=make,
+            )
+        else:
+            with transaction.atomic():
+                answer = Answer(*make())
+        headers = {"Location": request.build_absolute_uri(reverse("pipeline-detail", args=[answer.pipeline.pk]))}
+        if answer.replayed:
+            headers["Idempotency-Replayed"] = "true"
+        return Response(self._shown(answer.pipeline), status=answer.status, headers=headers)
+
+    @extend_schema(request=OpenApiTypes.OBJECT, responses=PipelineSerializer)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Change name, priority or labels while it is unfinished."""
+        pipeline = self.get_object()
+        body: bodies.Body = request.data  # type: ignore[assignment]
+        value = definition.load(body.content, media_type=body.media_type, limits=bodies.limits())
+        return Response(self._shown(editing.edit_pipeline(pipeline, values=definition.parse_pipeline_changes(value))))
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Delete a finished pipeline with all that belongs to it."""
+        pipeline = self.get_object()
+        if not pruning.delete_pipelines([pipeline.pk]):
+            raise InvalidTransition(subject="pipeline", state=pipeline.state, wanted="cancel it, or wait for its end")
+        return Response(status=204)
+
+    @extend_schema(request=None, responses={200: PipelineSerializer, 202: PipelineSerializer})
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Cancel what waits and stop what runs: 202 while something still runs, 200 once it is CANCELLED."""
+        pipeline = cancelling.cancel_pipeline(self.get_object().pk, now=clock.now())
+        return Response(self._shown(pipeline), status=200 if pipeline.is_finished else 202)
+
+    @extend_schema(responses=EventSerializer(many=True))
+    @action(detail=True, filterset_class=None, filter_backends=[OldestFirst])
+    def events(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List every transition of the pipeline, its stages and its jobs, in order."""
+        pipeline = get_object_or_404(self.get_queryset(), pk=self.kwargs["pk"])
+        events: Any = Event.objects.settled().filter(pipeline=pipeline)
+        page: Any = self.paginate_queryset(events)
+        return self.get_paginated_response(EventSerializer(page, many=True).data)
+
+    def _shown(self, pipeline: Pipeline) -> Any:
+        context = {**self.get_serializer_context(), "job_counts": job_counts([pipeline])}
+        return PipelineSerializer(pipeline, context=context).data

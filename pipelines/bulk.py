@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+
+
+def update_rows(
+    table: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    types: Mapping[str, str],
+    assign: Sequence[str] = (),
+    where: str = "true",
+    values: Mapping[str, Any] | None = None,
+) -> list[int]:
+    """Write each row's own values in one UPDATE and return the ids written.
+
+    Each row holds `id` and the same columns, whose SQL types `types` tells; `assign` and `where` are SQL over
+    `target` and `row` with the named `values`. Identifiers are the caller's own, never input; values travel as
+    parameters.
+    """
+    if not rows:
+        return []
+    columns = [name for name in rows[0] if name != "id"]
+    record = ", ".join(["id bigint", *(f"{name} {types[name]}" for name in columns)])
+    assignments = ", ".join([*(f"{name} = row.{name}" for name in columns), *assign])
+    # Raw SQL: the ORM has no UPDATE ... FROM a list of rows, and its bulk_update grows a CASE per row and column.
+    statement = (
+        f"UPDATE {table} AS target SET {assignments} FROM jsonb_to_recordset(%(rows)s::jsonb) AS row({record}) "  # noqa: S608
+        f"WHERE target.id = row.id AND {where} RETURNING target.id"
+    )
+    payload = json.dumps([dict(row) for row in rows], default=str)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {**(values or {}), "rows": payload})
+        return [row[0] for row in cursor.fetchall()]

@@ -1,0 +1,90 @@
+"""Checking one job, wherever it comes from: a document, a request for one more, a change of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from pipelines.definition.document import JobSpec
+from pipelines.definition.fields import JobFields
+from pipelines.definition.problems import Problems
+from pipelines.kinds import Kind, KindError, Registry, UnknownKind, parse_version
+from pipelines.wording import Path, Problem, describe, suggestion, translate, unknown_field
+
+
+def check_fields(
+    value: object, *, model: type[BaseModel], problems: Problems, under: Path = ()
+) -> tuple[dict[str, Any], bool]:
+    """Report what is wrong with the value's fields; return those that are right, and whether all are.
+
+    If all are, what the value leaves out is filled in.
+    """
+    if not isinstance(value, Mapping):
+        problems.add(Problem(under, f"must be an object, not {describe(value)}"))
+        return {}, False
+    unknown = value.keys() - model.model_fields.keys()
+    given = {name: item for name, item in value.items() if name not in unknown} if unknown else value
+    misspelt = _report_unknown(value, unknown=unknown, model=model, problems=problems, under=under) if unknown else {}
+    try:
+        return model.model_validate(given).__dict__, not unknown
+    except ValidationError as error:
+        found = translate(error, value=given, model=model)
+    # A misspelt field is not missing as well.
+    problems.extend((each for each in found if each.path[:1] not in [(name,) for name in misspelt]), under=under)
+    wrong = {each.path[:1] for each in found}
+    return {name: item for name, item in given.items() if (name,) not in wrong} | misspelt, False
+
+
+def _report_unknown(
+    value: Mapping[str, Any], *, unknown: set[str], model: type[BaseModel], problems: Problems, under: Path
+) -> dict[str, Any]:
+    """Report the fields that do not exist; return the strings that stand under a misspelt name, by the right one."""
+    misspelt = {}
+    missing = model.model_fields.keys() - value.keys()
+    for name, item in value.items():
+        path = (*under, name)
+        if name in unknown and not problems.skips(path):
+            problems.add(Problem(path, unknown_field(name, known=model.model_fields)))
+            meant = suggestion(name, known=model.model_fields)
+            if meant in missing:
+                misspelt[meant] = item
+    return misspelt
+
+
+def check_job(
+    value: object, *, problems: Problems, registry: Registry, under: Path = ()
+) -> tuple[dict[str, Any], JobSpec | None]:
+    """Report what is wrong with a job; return its fields that are right, and the job if all are."""
+    before = problems.total
+    fields, complete = check_fields(value, model=JobFields, problems=problems, under=under)
+    kind = _kind(fields, problems=problems, registry=registry, under=under)
+    if kind is None:
+        return fields, None
+    if isinstance(fields.get("params"), Mapping):
+        problems.extend(kind.problems(fields["params"]), under=(*under, "params"))
+    if not complete or problems.total > before:
+        return fields, None
+    return fields, JobSpec(**{**fields, "version": kind.version})
+
+
+def _kind(fields: Mapping[str, Any], *, problems: Problems, registry: Registry, under: Path) -> Kind | None:
+    """Return the kind that runs the job, as far as its fields tell."""
+    name, version = fields.get("kind"), fields.get("version")
+    try:
+        if isinstance(name, str) and isinstance(version, str):
+            return registry.resolve(name, version)
+        if isinstance(name, str):
+            registry.require(name)
+    except UnknownKind as error:
+        problems.add(Problem((*under, "kind"), str(error)))
+    except KindError as error:
+        problems.add(Problem((*under, "version"), str(error)))
+        return None
+    try:
+        if isinstance(version, str):
+            parse_version(version)
+    except KindError as error:
+        problems.add(Problem((*under, "version"), str(error)))
+    return None

@@ -1,0 +1,80 @@
+"""Edits of pipelines and jobs that have not ended: priorities, params, added and deleted jobs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from pipelines import admission, division
+from pipelines.definition import JobSpec
+from pipelines.exceptions import InvalidTransition, NameTaken, UnknownStage
+from pipelines.models import Job, Pipeline, Stage
+from pipelines.nudges import nudge
+from pipelines.states import State
+
+
+@transaction.atomic
+def edit_pipeline(pipeline: Pipeline, *, values: dict[str, Any]) -> Pipeline:
+    """Write name, priority or labels while it is unfinished, its waiting jobs' copy of the priority included.
+
+    Raise InvalidTransition once it has ended.
+    """
+    (pipeline,) = Pipeline.objects.lock([pipeline.pk])
+    if pipeline.is_finished:
+        raise InvalidTransition(subject="pipeline", state=pipeline.state, wanted="it has ended and cannot be changed")
+    Pipeline.objects.filter(pk=pipeline.pk).update(**values)
+    if "priority" in values:
+        Job.objects.lock(pipeline.jobs.filter(state=State.READY).values_list("pk", flat=True))
+        pipeline.jobs.update(pipeline_priority=values["priority"])
+        nudge()
+    pipeline.refresh_from_db()
+    return pipeline
+
+
+def edit_job(job: Job, *, values: dict[str, Any]) -> Job:
+    """Write the values while the job is READY, in one statement; raise InvalidTransition otherwise."""
+    if values and not Job.objects.filter(pk=job.pk, state=State.READY).update(**values):
+        job.refresh_from_db()
+        raise InvalidTransition(subject="job", state=job.state, wanted="only a READY job can be changed")
+    nudge()
+    job.refresh_from_db()
+    return job
+
+
+@transaction.atomic
+def add_job(pipeline: Pipeline, *, spec: JobSpec, now: datetime) -> Job:
+    """Add a job to a stage that has not ended; it is eligible at once if its stage is open.
+
+    Raise InvalidTransition if the stage has ended or the pipeline is stopped, NameTaken, and what admission raises.
+    """
+    admission.admit(pipeline.client_id, jobs=1, now=now)
+    (pipeline,) = Pipeline.objects.lock([pipeline.pk])
+    if pipeline.is_finished or pipeline.is_stopped or not pipeline.divided:
+        raise InvalidTransition(
+            subject="pipeline", state=pipeline.state, wanted="it takes no jobs: it has ended, is stopped or not divided"
+        )
+    stage = Stage.objects.filter(pipeline=pipeline, name=spec.stage).first()
+    if stage is None:
+        raise UnknownStage(f"The pipeline has no stage {spec.stage!r}.")
+    if stage.finished_at is not None:
+        raise InvalidTransition(subject="stage", state=stage.state, wanted="it has ended and takes no jobs")
+    if pipeline.jobs.filter(name=spec.name).exists():
+        raise NameTaken(f"The pipeline has a job named {spec.name!r} already; give this one another name.")
+    division.insert_jobs(pipeline, jobs=(spec,), stages={stage.name: stage})
+    nudge()
+    return pipeline.jobs.get(name=spec.name)
+
+
+@transaction.atomic
+def delete_job(job: Job) -> None:
+    """Delete a READY job that was never attempted and is not its stage's last; raise InvalidTransition otherwise."""
+    Pipeline.objects.lock([job.pipeline_id])
+    if not Job.objects.filter(stage=job.stage_id).exclude(pk=job.pk).exists():
+        raise InvalidTransition(subject="job", state=job.state, wanted="it is its stage's last and cannot be deleted")
+    deleted, _ = Job.objects.filter(pk=job.pk, state=State.READY, attempt=0).delete()
+    if not deleted:
+        job.refresh_from_db()
+        raise InvalidTransition(subject="job", state=job.state, wanted="only a job never attempted can be deleted")
+    nudge()

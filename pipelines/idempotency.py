@@ -1,0 +1,68 @@
+"""Idempotency-Key on submission: the same request again is answered with what it made the first time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+
+from clients.models import Client
+from pipelines.exceptions import InvalidKey, KeyInUse, KeyReused
+from pipelines.models import IdempotencyKey, Pipeline
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The pipeline a request made, the status it was answered with, and whether it was made by an earlier one."""
+
+    pipeline: Pipeline
+    status: int
+    replayed: bool = False
+
+
+def fingerprint(*, query: str, media_type: str, body: bytes) -> str:
+    """Return what tells two requests apart."""
+    digest = hashlib.sha256()
+    for part in (query.encode(), media_type.encode(), body):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def read_key(header: str) -> str:
+    """Return the key of an Idempotency-Key header, with or without quotes; raise InvalidKey if it is none.
+
+    draft-ietf-httpapi-idempotency-key-header: a quoted string.
+    """
+    key = header.strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise InvalidKey
+    return key
+
+
+@transaction.atomic
+def once(*, key: str, client: Client, user: Any, fingerprint: str, make: Callable[[], tuple[Pipeline, int]]) -> Answer:
+    """Make the pipeline, or return the one made by an earlier request with this key, in one transaction.
+
+    Keys are per client, for staff per user and client. Raise KeyInUse while the first request is still running and
+    KeyReused if it was another request.
+    """
+    scope = f"{client.pk}:{user.pk if user else ''}:{key}"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [scope])
+        if not cursor.fetchone()[0]:
+            raise KeyInUse
+    kept = IdempotencyKey.objects.select_related("pipeline").filter(client=client, user=user, key=key).first()
+    if kept is None:
+        pipeline, status = make()
+        IdempotencyKey.objects.create(
+            client=client, user=user, key=key, fingerprint=fingerprint, status=status, pipeline=pipeline
+        )
+        return Answer(pipeline=pipeline, status=status)
+    if kept.fingerprint != fingerprint:
+        raise KeyReused
+    return Answer(pipeline=kept.pipeline, status=kept.status, replayed=True)

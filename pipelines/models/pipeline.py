@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models.functions import Now
+
+from pipelines.models import constraints, triggers
+from pipelines.querysets import PipelineQuerySet
+from pipelines.states import FINISHED, UNFINISHED, State
+
+
+class Pipeline(models.Model):
+    """A whole process submitted by a client: ordered stages of jobs.
+
+    Its state follows from its jobs: claiming starts it, settling ends it. Whoever moves its jobs, or adds or deletes
+    some, holds its row lock (FOR NO KEY UPDATE) first; the claim, which never waits, skips it while it is held.
+    """
+
+    client = models.ForeignKey("clients.Client", on_delete=models.PROTECT, related_name="pipelines")
+    name = models.CharField(max_length=255, blank=True)
+    priority = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MaxValueValidator(constraints.PRIORITY_MAX)],
+        help_text=f"Order among the client's pipelines. {constraints.PRIORITY_HELP}",
+    )
+    labels = models.JSONField(default=dict, blank=True)
+    callback_url = models.CharField(max_length=2048, blank=True)
+    state = models.CharField(max_length=11, choices=State.choices, default=State.READY)
+    reason = models.CharField(max_length=64, blank=True)
+    warnings = models.PositiveIntegerField(default=0, help_text="Failures tolerated by allow_failure.")
+    divided = models.BooleanField(default=False, help_text="Whether its jobs exist yet.")
+    declared_jobs = models.PositiveIntegerField(default=0, help_text="Jobs its document declares.")
+    rerun_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reruns", db_index=False
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    started_at = models.DateTimeField(null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
+    stopped_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When a failure ended it early: nothing is started any more."
+    )
+
+    objects = PipelineQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            constraints.known_state("pipeline"),
+            constraints.finished_at_iff_ended("pipeline"),
+            constraints.priority_in_range("pipeline"),
+        ]
+        indexes = [
+            models.Index(fields=["client", "-id"], name="pipeline_of_client"),
+            models.Index(fields=["id"], name="pipeline_unfinished", condition=models.Q(state__in=UNFINISHED)),
+            models.Index(fields=["finished_at"], name="pipeline_finished", condition=models.Q(state__in=FINISHED)),
+            models.Index(fields=["name"], name="pipeline_name"),
+        ]
+        triggers = [*triggers.state_events("pipeline"), triggers.only_ready_at_first("pipeline")]
+
+    def __str__(self) -> str:
+        return self.name or f"pipeline {self.pk}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in FINISHED
+
+    @property
+    def is_stopped(self) -> bool:
+        """Tell whether nothing of it is started or retried any more, though some of it may still run."""
+        return self.stopped_at is not None or self.cancel_requested_at is not None
+
+
+class Stage(models.Model):
+    """A step of a pipeline: its jobs run side by side once every earlier stage has passed.
+
+    Written only under the pipeline's row lock.
+    """
+
+    pipeline = models.ForeignKey(Pipeline, on_delete=models.CASCADE, related_name="stages")
+    name = models.CharField(max_length=255)
+    position = models.PositiveIntegerField(help_text="From 0; the smaller number runs first.")
+    state = models.CharField(max_length=11, choices=State.choices, default=State.READY)
+    warnings = models.PositiveIntegerField(default=0)
+    opened_at = models.DateTimeField(null=True, editable=False, help_text="When every earlier stage had passed.")
+    started_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ("pipeline", "position")
+        constraints = [
+            models.UniqueConstraint(fields=["pipeline", "name"], name="stage_name_unique"),
+            models.UniqueConstraint(fields=["pipeline", "position"], name="stage_position_unique"),
+            constraints.known_state("stage"),
+            constraints.finished_at_iff_ended("stage"),
+        ]
+        triggers = [*triggers.state_events("stage"), triggers.only_ready_at_first("stage")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,79 @@
+"""The one way a state changes: a conditional UPDATE from the edge's source, for a set; one row is a set of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+
+from pipelines import bulk
+from pipelines.states import EDGES, FINISHED, State
+
+# What may be written along with a move, and as which SQL type it travels.
+_WRITABLE = {
+    "attempt": "integer",
+    "failures": "integer",
+    "losses": "integer",
+    "unstarted": "smallint",
+    "progress": "smallint",
+    "reason": "text",
+    "message": "text",
+    "result": "jsonb",
+    "exit_code": "integer",
+    "signal": "integer",
+    "runner_name": "text",
+    "eligible_at": "timestamptz",
+    "started_at": "timestamptz",
+}
+# A new attempt starts with a clean slate.
+_RESET = {
+    State.IN_PROGRESS: (
+        "started_at = NULL, progress = 0, message = '', reason = '', result = NULL, exit_code = NULL, signal = NULL"
+    ),
+}
+
+
+def move_jobs(rows: Sequence[Mapping[str, Any]], *, target: State, now: datetime) -> list[int]:
+    """Move the jobs to the target state and write the values beside; return the ids of those that moved.
+
+    Each row holds `id` and the same columns of `_WRITABLE`. A job that is not in the edge's source state is left as
+    it is: who needs to know compares the ids. The caller holds the locks its set asks for (see Pipeline).
+    """
+    assign = ["state = %(target)s"]
+    if target in FINISHED:
+        assign.append("finished_at = %(now)s")
+    if target in _RESET:
+        assign.append(_RESET[target])
+    return bulk.update_rows(
+        "pipelines_job",
+        rows,
+        types=_WRITABLE,
+        assign=assign,
+        where="target.state = ANY(%(sources)s)",
+        values={"target": target, "now": now, "sources": sources(target)},
+    )
+
+
+def sources(target: State) -> list[str]:
+    """Return the states from which an edge leads to the target."""
+    return [str(source) for source, end in EDGES if end == target]
+
+
+def move_parents(
+    rows: models.QuerySet[Any],
+    *,
+    ids: Iterable[int],
+    source: Iterable[State],
+    target: State,
+    now: datetime,
+    **values: Any,
+) -> int:
+    """Move pipelines or stages, whose states follow from their jobs; write the values beside, return how many moved.
+
+    The caller holds the pipelines' row locks.
+    """
+    if target in FINISHED:
+        values["finished_at"] = now
+    return rows.filter(pk__in=list(ids), state__in=list(source)).update(state=target, **values)

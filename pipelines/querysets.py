@@ -1,0 +1,48 @@
+"""Sets of rows that have a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models.expressions import RawSQL
+
+from pipelines.states import UNFINISHED
+
+if TYPE_CHECKING:
+    from pipelines.models import Event as Event
+    from pipelines.models import Job, Pipeline
+
+
+class PipelineQuerySet(models.QuerySet["Pipeline"]):
+    def visible_to(self, principal: Any) -> PipelineQuerySet:
+        """Return what the principal may see: a client its own, staff everything."""
+        return self if principal.is_staff else self.filter(client=principal)
+
+    def unfinished(self) -> PipelineQuerySet:
+        return self.filter(state__in=UNFINISHED)
+
+    def lock(self, ids: Iterable[int]) -> list[Pipeline]:
+        """Lock the rows FOR NO KEY UPDATE in id order, in a statement of its own, and return them.
+
+        To be taken before looking at their jobs: two jobs that end at the same moment must not each see the other
+        unfinished. Lock order everywhere: client, pipelines by id, jobs by id.
+        """
+        return list(self.filter(pk__in=sorted(set(ids))).order_by("pk").select_for_update(no_key=True))
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def visible_to(self, principal: Any) -> JobQuerySet:
+        """Return what the principal may see: a client its own, staff everything."""
+        return self if principal.is_staff else self.filter(client=principal)
+
+    def lock(self, ids: Iterable[int]) -> list[Job]:
+        """Lock the rows FOR NO KEY UPDATE in id order and return them; an attempt is written under its job's lock."""
+        return list(self.filter(pk__in=sorted(set(ids))).order_by("pk").select_for_update(no_key=True, of=("self",)))
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def settled(self) -> EventQuerySet:
+        """Return the events older than every open transaction: none can appear before the last of them any more."""
+        return self.filter(transaction__lt=RawSQL("pg_snapshot_xmin(pg_current_snapshot())", ()))

@@ -1,0 +1,167 @@
+"""What finished jobs mean for their stages and pipelines: decided here and nowhere else, for a set, idempotently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+
+from pipelines import moves
+from pipelines.models import Job, Pipeline, Stage
+from pipelines.states import UNFINISHED, UNSUCCESSFUL, State
+
+# Why a job ended CANCELLED: alone, with its pipeline, or because another job's failure stopped the pipeline.
+CANCELLED = "cancelled"
+PIPELINE_CANCELLED = "pipeline_cancelled"
+PIPELINE_FAILED = "pipeline_failed"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a pipeline stands: its first stage that has not ended, and what holds it there."""
+
+    pipeline: int
+    is_stopped: bool
+    has_failed: bool
+    stage: int | None
+    position: int
+    stage_is_open: bool
+    stage_has_work: bool
+
+
+def settle(pipelines: Iterable[int], *, now: datetime) -> None:
+    """Bring stages and pipelines up to date with their jobs: stop what failed, close what ended, open what comes next.
+
+    The caller holds the pipelines' row locks (`Pipeline.objects.lock`) and has looked at nothing of theirs before.
+    Pipelines that are not divided yet, or have ended, are left alone.
+    """
+    ids = set(pipelines)
+    while ids:
+        standings = _standings(ids)
+        failed = [s.pipeline for s in standings if s.has_failed and not s.is_stopped]
+        if failed:
+            _stop(failed, now=now)
+            continue
+        ended = [s for s in standings if s.stage is not None and not s.stage_has_work]
+        _close_stages(ended, now=now)
+        _open_stages([s for s in standings if _may_open(s)], now=now)
+        _close_pipelines([s.pipeline for s in standings if s.stage is None], now=now)
+        ids = {s.pipeline for s in ended}
+
+
+def cancel_ready_jobs(jobs: QuerySet[Job], *, reason: str, now: datetime) -> list[int]:
+    """Move the set's READY jobs to CANCELLED; return their ids. The caller holds the pipelines' row locks."""
+    ready = jobs.filter(state=State.READY).order_by("id").select_for_update(no_key=True, of=("self",))
+    ids = list(ready.values_list("id", flat=True))
+    return moves.move_jobs([{"id": pk, "reason": reason} for pk in ids], target=State.CANCELLED, now=now)
+
+
+def _standings(ids: set[int]) -> list[Standing]:
+    current = Stage.objects.filter(pipeline=OuterRef("pk"), state__in=UNFINISHED).order_by("position")
+    rows = (
+        Pipeline.objects.filter(pk__in=ids, divided=True)
+        .unfinished()
+        .annotate(
+            current=Subquery(current.values("pk")[:1]),
+            position=Subquery(current.values("position")[:1]),
+            opened_at=Subquery(current.values("opened_at")[:1]),
+            has_failed=Exists(Job.objects.filter(pipeline=OuterRef("pk"), state__in=UNSUCCESSFUL, allow_failure=False)),
+            has_work=Exists(Job.objects.filter(stage=OuterRef("current"), state__in=UNFINISHED)),
+        )
+        .values_list(
+            "pk", "stopped_at", "cancel_requested_at", "has_failed", "current", "position", "opened_at", "has_work"
+        )
+    )
+    return [
+        Standing(
+            pipeline=pk,
+            is_stopped=stopped_at is not None or cancel_requested_at is not None,
+            has_failed=has_failed,
+            stage=stage,
+            position=position or 0,
+            stage_is_open=opened_at is not None,
+            stage_has_work=has_work,
+        )
+        for pk, stopped_at, cancel_requested_at, has_failed, stage, position, opened_at, has_work in rows
+    ]
+
+
+def _stop(pipelines: list[int], *, now: datetime) -> None:
+    Pipeline.objects.filter(pk__in=pipelines, stopped_at=None).update(stopped_at=now)
+    cancel_ready_jobs(Job.objects.filter(pipeline__in=pipelines), reason=PIPELINE_FAILED, now=now)
+
+
+def _may_open(standing: Standing) -> bool:
+    """Tell whether the stage is the next to run: every earlier one has ended, and none of them stopped the pipeline."""
+    return (
+        standing.stage is not None
+        and standing.stage_has_work
+        and not standing.stage_is_open
+        and not standing.is_stopped
+    )
+
+
+def _open_stages(standings: list[Standing], *, now: datetime) -> None:
+    stages = [s.stage for s in standings if s.stage is not None]
+    if stages:
+        Stage.objects.filter(pk__in=stages).update(opened_at=now)
+        Job.objects.filter(stage__in=stages, state=State.READY).update(eligible_at=now)
+
+
+def _close_stages(standings: list[Standing], *, now: datetime) -> None:
+    stages = [s.stage for s in standings if s.stage is not None]
+    if not stages:
+        return
+    verdicts = _verdicts(Job.objects.filter(stage__in=stages).annotate(owner=F("stage")))
+    for target, warnings, ids in _by_verdict(verdicts, stages):
+        moves.move_parents(Stage.objects.all(), ids=ids, source=UNFINISHED, target=target, now=now, warnings=warnings)
+
+
+def _close_pipelines(pipelines: list[int], *, now: datetime) -> None:
+    if not pipelines:
+        return
+    verdicts = _verdicts(Job.objects.filter(pipeline__in=pipelines).annotate(owner=F("pipeline")))
+    for target, warnings, ids in _by_verdict(verdicts, pipelines):
+        moves.move_parents(
+            Pipeline.objects.all(), ids=ids, source=UNFINISHED, target=target, now=now, warnings=warnings
+        )
+
+
+def _verdicts(jobs: QuerySet[Any]) -> dict[int, tuple[State, int]]:
+    """Return the state and the tolerated failures of each owner that has unsuccessful jobs; the others are DONE."""
+    counted = (
+        jobs.filter(state__in=UNSUCCESSFUL)
+        .values("owner")
+        .annotate(
+            errors=Count("pk", filter=Q(state=State.ERROR, allow_failure=False)),
+            # A cancelled job counts against its owner unless the failure was allowed; where the whole pipeline was
+            # cancelled or had failed, allowed or not: the stage was never run to its end.
+            cancelled=Count(
+                "pk",
+                filter=Q(state=State.CANCELLED)
+                & (Q(allow_failure=False) | Q(reason=PIPELINE_FAILED) | Q(pipeline__cancel_requested_at__isnull=False)),
+            ),
+            tolerated=Count(
+                "pk",
+                filter=Q(allow_failure=True)
+                & ~Q(state=State.CANCELLED, reason__in=(PIPELINE_FAILED, PIPELINE_CANCELLED)),
+            ),
+        )
+        .values_list("owner", "errors", "cancelled", "tolerated")
+        .order_by()
+    )
+    return {
+        owner: (State.ERROR if errors else State.CANCELLED if cancelled else State.DONE, tolerated)
+        for owner, errors, cancelled, tolerated in counted
+    }
+
+
+def _by_verdict(verdicts: dict[int, tuple[State, int]], owners: list[int]) -> Iterable[tuple[State, int, list[int]]]:
+    """Group the owners that end alike, so that each group is one UPDATE."""
+    groups: dict[tuple[State, int], list[int]] = {}
+    for owner in owners:
+        groups.setdefault(verdicts.get(owner, (State.DONE, 0)), []).append(owner)
+    return [(state, warnings, ids) for (state, warnings), ids in groups.items()]

@@ -1,0 +1,46 @@
+"""The net under messages and processes: divide what a lost message left, settle what was missed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from pipelines import division, settling
+from pipelines.models import Job, Pipeline, Stage
+from pipelines.nudges import nudge
+from pipelines.states import UNFINISHED
+
+_BATCH = 200
+# A message just sent is given the time to arrive.
+_PATIENCE = timedelta(seconds=10)
+
+
+def sweep(*, now: datetime) -> None:
+    """Divide and settle every pipeline that waits for nothing but that."""
+    waiting = Pipeline.objects.unfinished().filter(divided=False, created_at__lt=now - _PATIENCE).order_by("id")
+    for pipeline_id in waiting.values_list("pk", flat=True):
+        division.divide_submitted(pipeline_id)
+    for batch in _overdue():
+        with transaction.atomic():
+            Pipeline.objects.lock(batch)
+            settling.settle(batch, now=now)
+            nudge()
+
+
+def overdue_pipelines() -> list[int]:
+    """Return the divided, unfinished pipelines whose first unfinished stage has nothing left to do, or is not open."""
+    current = Stage.objects.filter(pipeline=OuterRef("pk"), state__in=UNFINISHED)
+    has_work = Exists(Job.objects.filter(stage=OuterRef("pk"), state__in=UNFINISHED))
+    working = current.filter(has_work, opened_at__isnull=False)
+    # A stopped pipeline opens no stage: it has work only while something still runs.
+    idle = Pipeline.objects.unfinished().filter(~Exists(working), divided=True)
+    return list(idle.order_by("id").values_list("pk", flat=True))
+
+
+def _overdue() -> Iterator[list[int]]:
+    overdue = overdue_pipelines()
+    for start in range(0, len(overdue), _BATCH):
+        yield overdue[start : start + _BATCH]

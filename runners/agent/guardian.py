@@ -1,0 +1,297 @@
+"""The guardian: parent of all work of one runner, in a small process of its own.
+
+Stands alone (standard library and `processes`, no site-packages), because it must be small and must outlive the
+runner. It starts work, tells how it ended once nothing of it is left, and when the runner's end of
+the channel closes, however that came about, it kills everything and ends.
+
+The channel carries one JSON object a line. From the runner: `{"do": "spawn", "id", "argv", "env", "cwd", "stdin"}`
+with the descriptor of the output, then that of the input if `stdin`; `{"do": "signal", "id", "signal"}`. To the
+runner: `{"event": "spawned", "id", "at"}`, `{"event": "failed", "id", "what", "error"}`,
+`{"event": "exited", "id", "exit_code", "signal", "signalled"}`.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import time
+from collections import deque
+
+from runners.agent.processes import (
+    children,
+    find_program,
+    is_alive,
+    mark,
+    mark_of,
+    session,
+    signal_group,
+    signal_process,
+)
+
+PR_SET_CHILD_SUBREAPER = 36
+LOOK_AGAIN_MILLISECONDS = 100
+RESET = [number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)]
+
+
+class Job:
+    """One process group at work; its leader is our child, and stays a zombie until its group was killed."""
+
+    def __init__(self, *, serial: int, pid: int, mark: tuple[str, ...]) -> None:
+        self.serial = serial
+        self.pid = pid
+        self.mark = mark
+        self.signalled = False
+        self.killing = False
+        self.group_gone = False  # its number may be anybody's from then on
+        self.ended: tuple[int | None, int | None] | None = None  # exit code, signal
+
+
+class Guardian:
+    """The loop: orders come in, children end, strays are found."""
+
+    def __init__(self, channel: socket.socket, *, uid: int | None) -> None:
+        self._channel = channel
+        self._uid = uid
+        self._pid = os.getpid()
+        self._jobs: dict[int, Job] = {}  # by serial
+        self._leaders: dict[int, Job] = {}  # by pid, until reaped
+        self._ending: list[Job] = []  # reaped, but something of them may be left
+        self._sessions: dict[int, Job] = {}
+        self._marks: dict[tuple[str, ...], Job] = {}
+        self._suspects: dict[int, set[int]] = {}  # strays without a mark: the jobs they may belong to
+        self._received = b""
+        self._fds: deque[int] = deque()
+        self._unsent = bytearray()
+
+    def run(self) -> None:
+        """Serve until the channel closes, then leave nothing alive."""
+        wake, alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
+        poll = select.poll()
+        poll.register(wake, select.POLLIN)
+        while True:
+            poll.register(self._channel, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+            ready = dict(poll.poll(LOOK_AGAIN_MILLISECONDS if self._ending else None))
+            if wake in ready:
+                os.read(wake, 4096)
+            told = ready.get(self._channel.fileno(), 0)
+            if told & select.POLLHUP or (told & select.POLLIN and not self._receive()):
+                break  # orders that a dead runner left are not begun
+            self._reap()
+            self._settle()
+            if not self._flush():
+                break
+        self._kill_everything()
+
+    # The channel.
+
+    def _receive(self) -> bool:
+        """Carry out the orders that came; return False when the runner is gone."""
+        try:
+            data, ancillary, _, _ = self._channel.recvmsg(
+                2**16, socket.CMSG_SPACE(64 * 4), socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+            )
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            return False
+        for level, kind, content in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                fds = array.array("i")
+                fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+                self._fds.extend(fds)
+        *lines, self._received = (self._received + data).split(b"\n")
+        for line in lines:
+            order = json.loads(line)
+            if order["do"] == "spawn":
+                self._spawn(
+                    order["id"],
+                    argv=order["argv"],
+                    env=order["env"],
+                    cwd=order["cwd"],
+                    output=self._fds.popleft(),
+                    standard_input=self._fds.popleft() if order["stdin"] else None,
+                )
+            elif order["id"] in self._jobs:
+                self._signal(self._jobs[order["id"]], number=order["signal"])
+        return bool(data)
+
+    def _tell(self, **event: object) -> None:
+        self._unsent += json.dumps(event).encode() + b"\n"
+
+    def _flush(self) -> bool:
+        """Send what the runner can take now, never waiting for it: it may be waiting for us."""
+        try:
+            while self._unsent:
+                del self._unsent[: self._channel.send(self._unsent, socket.MSG_DONTWAIT)]
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            return False
+        return True
+
+    # Work.
+
+    def _spawn(
+        self,
+        serial: int,
+        *,
+        argv: list[str],
+        env: dict[str, str],
+        cwd: str,
+        output: int,
+        standard_input: int | None,
+    ) -> None:
+        what = "cwd"
+        try:
+            if self._uid is not None:
+                # The saved uid brings us back; the work's becomes its effective one at exec, so it cannot.
+                os.setresuid(self._uid, self._uid, 0)
+            os.chdir(cwd)
+            what = "command"
+            pid = os.posix_spawn(
+                find_program(argv[0], path=env.get("PATH", os.defpath)),
+                argv,
+                env,
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, 0 if standard_input is None else standard_input, 0),  # ours: /dev/null
+                    (os.POSIX_SPAWN_DUP2, output, 1),
+                    (os.POSIX_SPAWN_DUP2, output, 2),
+                ],
+                setsid=True,
+                setsigmask=[],
+                setsigdef=RESET,
+            )
+        except (OSError, ValueError) as error:
+            self._tell(event="failed", id=serial, what=what, error=getattr(error, "strerror", None) or str(error))
+        else:
+            job = Job(serial=serial, pid=pid, mark=mark_of(env))
+            self._jobs[serial] = self._leaders[pid] = self._sessions[pid] = self._marks[job.mark] = job
+            self._tell(event="spawned", id=job.serial, at=time.monotonic())
+        finally:
+            if self._uid is not None:
+                os.setresuid(0, 0, 0)
+            os.chdir("/")  # hold no directory of the work
+            os.close(output)
+            if standard_input is not None:
+                os.close(standard_input)
+
+    def _signal(self, job: Job, *, number: int) -> None:
+        """Signal the group, unless the work has ended by itself: then its true outcome holds."""
+        if job.ended is None:
+            if os.waitid(os.P_PID, job.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+                return
+            job.signalled = True
+        job.killing = job.killing or number == signal.SIGKILL
+        if not job.group_gone:
+            signal_group(job.pid, number=number)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None:
+                return
+            job = self._leaders.pop(found.si_pid, None)
+            if job is not None:
+                job.ended = (found.si_status, None) if found.si_code == os.CLD_EXITED else (None, found.si_status)
+                self._ending.append(job)
+                # After a TERM the rest of the group keeps its grace; after an end of its own nothing may stay.
+                if not job.signalled:
+                    job.killing = True
+                    signal_group(job.pid, number=signal.SIGKILL)  # still a zombie: the number is its own
+            os.waitpid(found.si_pid, 0)
+
+    def _settle(self) -> None:
+        """Report the jobs of which nothing is left; kill what is left of the others."""
+        if not self._ending:
+            return
+        held: set[int] = set()
+        for job in self._ending:
+            # A group with a member keeps its number: nobody else is hit.
+            if not job.group_gone and signal_group(job.pid, number=signal.SIGKILL if job.killing else 0):
+                held.add(job.serial)
+            else:
+                job.group_gone = job.killing = True
+        held |= self._kill_strays(spare={job.serial for job in self._jobs.values() if not job.killing})
+        for job in [job for job in self._ending if job.serial not in held]:
+            self._forget(job)
+            exit_code, number = job.ended or (None, None)
+            self._tell(event="exited", id=job.serial, exit_code=exit_code, signal=number, signalled=job.signalled)
+
+    def _forget(self, job: Job) -> None:
+        self._ending.remove(job)
+        del self._jobs[job.serial]
+        if self._sessions.get(job.pid) is job:
+            del self._sessions[job.pid]
+        if self._marks.get(job.mark) is job:
+            del self._marks[job.mark]
+
+    def _kill_strays(self, *, spare: set[int]) -> set[int]:
+        """Kill processes that left their group and whose job is over; return the jobs they may belong to."""
+        held: set[int] = set()
+        strays = [pid for pid in children(self._pid) if pid not in self._leaders]
+        self._suspects = {pid: jobs for pid, jobs in self._suspects.items() if pid in strays}
+        for pid in strays:
+            owners = self._owners(pid)
+            if owners is not None:
+                held |= owners - spare
+                if not owners & spare:
+                    signal_process(pid, number=signal.SIGKILL)
+        return held
+
+    def _owners(self, pid: int) -> set[int] | None:
+        """Return the jobs that a stray may belong to (none: one that is over), or None if it is dead already."""
+        number = session(pid)
+        try:
+            found = mark(pid)
+        except OSError:
+            return None
+        if number is None or not is_alive(pid):
+            return None
+        if (job := self._sessions.get(number)) is not None:
+            return {job.serial}
+        if found is not None:
+            job = self._marks.get(found)
+            return set() if job is None else {job.serial}
+        # It hides whose it is: it may live as long as any job does that could have made it.
+        return self._suspects.setdefault(pid, set(self._jobs))
+
+    def _kill_everything(self) -> None:
+        for job in self._jobs.values():
+            if not job.group_gone:
+                signal_group(job.pid, number=signal.SIGKILL)
+        while True:
+            for pid in children(self._pid):
+                signal_process(pid, number=signal.SIGKILL)
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                return
+
+
+def main(argument: str) -> None:
+    """Serve the channel named in the orders: `{"channel": fd, "uid", "gid", "groups"}`, uid null for our own user."""
+    orders = json.loads(argument)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)  # the runner's end is our end, nothing else
+    for fd in os.listdir("/proc/self/fd"):
+        if int(fd) > 2:  # the channel and the lock are not the work's
+            with contextlib.suppress(OSError):
+                os.set_inheritable(int(fd), False)
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+    os.umask(0o022)
+    if orders["uid"] is not None:
+        os.setgroups(orders["groups"])
+        os.setresgid(orders["gid"], orders["gid"], orders["gid"])
+    Guardian(socket.socket(fileno=orders["channel"]), uid=orders["uid"]).run()

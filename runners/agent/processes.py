@@ -1,0 +1,98 @@
+"""Processes seen through /proc, and signals to them; standard library only, the guardian stands on it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+_MARKS = (b"TASKPIPELINE_JOB=", b"TASKPIPELINE_ATTEMPT=")
+
+
+def mark_of(environment: dict[str, str]) -> tuple[str, str]:
+    """Return the mark that work with this environment carries: its job and attempt."""
+    return (environment.get("TASKPIPELINE_JOB", ""), environment.get("TASKPIPELINE_ATTEMPT", ""))
+
+
+def mark(pid: int) -> tuple[str, str] | None:
+    """Return the mark of a process, or None if it has none; raise OSError if it is gone or not ours to see."""
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        variables = file.read().split(b"\0")
+    job, attempt = (
+        next((v[len(name) :].decode(errors="replace") for v in variables if v.startswith(name)), "") for name in _MARKS
+    )
+    return (job, attempt) if job and attempt else None
+
+
+def _status(pid: int) -> list[bytes]:
+    """Return state, parent, group, session … of a process; raise OSError if there is none."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return _status(pid)[0] not in b"ZX"
+    except OSError:
+        return False
+
+
+def session(pid: int) -> int | None:
+    """Return the session of a process, or None if it is dead."""
+    try:
+        return int(_status(pid)[3])
+    except OSError:
+        return None
+
+
+def has_terminal(pid: int) -> bool:
+    """Tell whether a process has a terminal; raise OSError if it is gone."""
+    return _status(pid)[4] != b"0"
+
+
+def parent(pid: int) -> int | None:
+    """Return the parent of a process, or None if it is dead."""
+    try:
+        return int(_status(pid)[1])
+    except OSError:
+        return None
+
+
+def children(pid: int) -> list[int]:
+    """Return the direct children of a process of one thread, adopted ones included."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            return [int(child) for child in file.read().split()]
+    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+        return [other for other in everybody() if parent(other) == pid]
+
+
+def everybody() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def signal_group(pid: int, *, number: int) -> bool:
+    """Signal a process group; return whether it has members."""
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it has, but none that we may signal
+        return True
+    return True
+
+
+def signal_process(pid: int, *, number: int) -> None:
+    """Signal a process, if it is there and we may."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def find_program(name: str, *, path: str) -> str:
+    """Return the program as exec would find it on this PATH; raise FileNotFoundError if it is not there."""
+    if "/" in name:
+        return name
+    for directory in path.split(":"):
+        candidate = os.path.join(directory or ".", name)
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+    raise FileNotFoundError(0, f"{name} is not on PATH")

@@ -1,0 +1,97 @@
+"""The log of an attempt: bytes of UTF-8 at the offsets at which the runner reported them, the middle cut when long."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import BigIntegerField, F, Func
+
+from runners.models import Attempt, LogChunk
+
+_LOOK_SECONDS = 0.25
+_END = F("offset") + Func("content", function="octet_length", output_field=BigIntegerField())
+
+
+class Gap(Exception):
+    """A piece starts behind the end of what is held; its sender goes back to `size`."""
+
+    def __init__(self, *, size: int) -> None:
+        super().__init__(f"The log is held up to byte {size}.")
+        self.size = size
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A part of a log, from `offset` to the attempt's `log_size`."""
+
+    content: bytes
+    offset: int
+
+
+class Appends:
+    """Gathers the pieces of many attempts, so that each attempt's new part is written as one row."""
+
+    def __init__(self) -> None:
+        self._chunks: dict[int, tuple[Attempt, int, list[bytes]]] = {}
+
+    def add(self, attempt: Attempt, *, offset: int, text: bytes) -> None:
+        """Take what is new of the piece and count it in the attempt's `log_size`; raise Gap.
+
+        An overlap adds only its new part; a piece that lies behind entirely adds nothing.
+        """
+        if offset > attempt.log_size:
+            raise Gap(size=attempt.log_size)
+        new = text[attempt.log_size - offset :]
+        if new:
+            self._chunks.setdefault(attempt.pk, (attempt, attempt.log_size, []))[2].append(new)
+            attempt.log_size += len(new)
+
+    def write(self) -> None:
+        """Write the gathered pieces and cut what is past the limit. The caller holds the jobs' row locks."""
+        LogChunk.objects.bulk_create(
+            LogChunk(attempt=attempt, offset=offset, content=b"".join(pieces))
+            for attempt, offset, pieces in self._chunks.values()
+        )
+        for attempt, _, _ in self._chunks.values():
+            if attempt.log_size > settings.LOG_LIMIT_BYTES:
+                _cut(attempt)
+
+
+def _cut(attempt: Attempt) -> None:
+    """Drop the chunks that lie wholly in the middle: half the limit is kept from the start, half before the end."""
+    half = settings.LOG_LIMIT_BYTES // 2
+    LogChunk.objects.filter(attempt=attempt, offset__gte=half).annotate(end=_END).filter(
+        end__lte=attempt.log_size - half
+    ).delete()
+
+
+def read(attempt: Attempt, *, offset: int) -> Excerpt:
+    """Return the log from the offset to the attempt's `log_size`; a notice stands in for what was cut."""
+    position = offset = min(offset, attempt.log_size)
+    chunks = LogChunk.objects.filter(attempt=attempt, offset__lt=attempt.log_size).annotate(end=_END)
+    parts: list[bytes] = []
+    for chunk in chunks.filter(end__gt=position).order_by("offset").iterator(chunk_size=16):
+        if chunk.offset > position:
+            parts.append(_notice(chunk.offset - position))
+            position = chunk.offset
+        parts.append(bytes(chunk.content)[position - chunk.offset :])
+        position += len(parts[-1])
+    return Excerpt(content=b"".join(parts), offset=offset)
+
+
+def wait_for_more(attempt: Attempt, *, offset: int, seconds: float) -> Attempt:
+    """Wait until the log goes beyond the offset or the attempt is over, at most so long; return it as it then is."""
+    until = time.monotonic() + seconds
+    while attempt.log_size <= offset and not attempt.is_over and time.monotonic() < until:
+        # Between two looks no database connection is held.
+        connection.close()
+        time.sleep(_LOOK_SECONDS)
+        attempt.refresh_from_db(fields=["log_size", "outcome"])
+    return attempt
+
+
+def _notice(size: int) -> bytes:
+    return f"\n[... {size} bytes of log cut: over the limit of {settings.LOG_LIMIT_BYTES} bytes ...]\n".encode()

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from runners.models.attempt import Attempt, LogChunk, Outcome, StopReason
+from runners.models.runner import Runner, RunnerType
+from runners.models.sweep import Sweep
+
+__all__ = ["Attempt", "LogChunk", "Outcome", "Runner", "RunnerType", "StopReason", "Sweep"]

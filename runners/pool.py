@@ -1,0 +1,57 @@
+"""The pool: the jobs handed out and not finished. Topped up by beat and by nudges, one round at a time."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from pipelines import clock
+from runners import claiming, dispatch
+from runners.claiming import Claim
+from runners.models import Sweep
+
+TOP_UP = "top_up"
+# Any two numbers, as long as nothing else in this database uses them.
+_TURN = 0x7461736B_706F6F6C
+_WAITING = 0x7461736B_77616974
+
+
+def top_up() -> int:
+    """Claim what may start now and send it out; return how many jobs were claimed.
+
+    Rounds run one at a time, under an advisory lock taken in a statement before the claim's snapshot. A nudge that
+    finds a round running leaves one waiter behind, so that a slot freed meanwhile is not missed; further nudges then
+    have nothing to add and return at once. No runner is talked to inside the transaction.
+    """
+    claims = _claim_if_free()
+    if claims is None and _wait_for_turn():
+        # None again: who holds the turn took it after this nudge came, and sees what it was sent for.
+        claims = _claim_if_free()
+    dispatch.send(claims or [])
+    return len(claims or [])
+
+
+def _claim_if_free() -> list[Claim] | None:
+    with transaction.atomic():
+        if not _query("SELECT pg_try_advisory_xact_lock(%s)", _TURN):
+            return None
+        now = clock.now()
+        Sweep.objects.record_limit(TOP_UP, limit=settings.QUEUE_SIZE, now=now)
+        claims = claiming.claim(now=now)
+        Sweep.objects.record(TOP_UP, now=now)
+        return claims
+
+
+def _wait_for_turn() -> bool:
+    """Wait until the running round is over; return False at once if another nudge waits for that already."""
+    with transaction.atomic():
+        if not _query("SELECT pg_try_advisory_xact_lock(%s)", _WAITING):
+            return False
+        _query("SELECT pg_advisory_xact_lock(%s)", _TURN)
+        return True
+
+
+def _query(statement: str, lock: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [lock])
+        return bool(cursor.fetchone()[0])

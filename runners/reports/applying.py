@@ -1,0 +1,81 @@
+"""Apply a list of report items: fence by attempt and worker, write sets, settle what they end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from pipelines import bulk
+from pipelines.models import Job, Pipeline
+from runners import finishing
+from runners.finishing import End
+from runners.logs import Appends
+from runners.models import Attempt
+from runners.reports import effects
+from runners.reports.items import Finished, Item, Reply, Returned
+
+_JOB_COLUMNS = {"started_at": "timestamptz", "unstarted": "smallint", "progress": "smallint", "message": "text"}
+
+
+@dataclass
+class Batch:
+    """What the items of one call add up to before it is written."""
+
+    now: datetime
+    jobs: dict[int, Job]
+    attempts: dict[tuple[int, int], Attempt]
+    touched: dict[int, Attempt] = field(default_factory=dict)
+    shown: dict[int, Job] = field(default_factory=dict)
+    appends: Appends = field(default_factory=Appends)
+    ends: list[End] = field(default_factory=list)
+
+
+@transaction.atomic
+def apply(
+    items: Sequence[Item], *, allowed: Iterable[tuple[int, int]] | None, runner: int | None, now: datetime
+) -> list[Reply]:
+    """Apply the items in order and return a reply for each; every item succeeds or fails alone.
+
+    `runner` is whose attempts may be reported, or `allowed` the one attempt a token is good for; everything else is
+    404. Locks the pipelines of what ends and then the jobs reported, each in id order.
+    """
+    keys = {(item.job, item.attempt) for item in items}
+    known = _visible(keys, allowed=set(allowed) if allowed is not None else None, runner=runner)
+    ending = {item.job for item in items if isinstance(item, Finished | Returned)}
+    pipelines = Pipeline.objects.lock({pipeline for (job, _), pipeline in known.items() if job in ending})
+    # The job's row lock is what an attempt is written under; its wide columns are not looked at.
+    jobs = {job.pk: job for job in Job.objects.defer("params", "result").lock({job for job, _ in known})}
+    attempts = {
+        (attempt.job_id, attempt.number): attempt
+        for attempt in Attempt.objects.filter(job__in=jobs, number__in={number for _, number in known})
+    }
+    batch = Batch(now=now, jobs=jobs, attempts={key: a for key, a in attempts.items() if key in known})
+    replies = [effects.apply_item(item, batch=batch) for item in items]
+    batch.appends.write()
+    ended = {end.job.pk for end in batch.ends}
+    _show([job for pk, job in batch.shown.items() if pk not in ended])
+    finishing.finish(batch.ends, pipelines=pipelines, now=now)
+    Attempt.objects.write(batch.touched.values())
+    return replies
+
+
+def _visible(
+    keys: set[tuple[int, int]], *, allowed: set[tuple[int, int]] | None, runner: int | None
+) -> dict[tuple[int, int], int]:
+    if allowed is not None:
+        keys = keys & allowed
+    attempts = Attempt.objects.filter(job__in={job for job, _ in keys}, number__in={number for _, number in keys})
+    if runner is not None:
+        attempts = attempts.filter(runner=runner)
+    rows = attempts.values_list("job_id", "number", "job__pipeline_id")
+    return {(job, number): pipeline for job, number, pipeline in rows if (job, number) in keys}
+
+
+def _show(jobs: list[Job]) -> None:
+    """Write what readers of a running job see."""
+    rows: list[dict[str, Any]] = [{"id": job.pk, **{name: getattr(job, name) for name in _JOB_COLUMNS}} for job in jobs]
+    bulk.update_rows("pipelines_job", rows, types=_JOB_COLUMNS)

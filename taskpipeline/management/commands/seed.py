@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connection
+
+from taskpipeline import environment
+from taskpipeline.stack.programs import RUNNER
+from taskpipeline.stack.seeding import Secret, ensure_client, ensure_operator, ensure_runner
+
+LOCK_KEY = 0x7461736B70  # stacks that start together on one database take turns
+
+
+class Command(BaseCommand):
+    help = "Migrate, then make what a first start needs: an operator, the client `demo`, the runner `local`."
+    requires_system_checks = []  # `make run` is not the place to find out; `check` and the tests are
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+
+    def handle(self, **options: Any) -> None:
+        capacity = environment.optional_integer("RUNNER_CAPACITY")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
+            try:
+                call_command("migrate", interactive=False, verbosity=0)
+                operator = ensure_operator()
+                client = ensure_client(settings.VAR_DIR / "clients" / "demo.json")
+                ensure_runner(RUNNER, capacity=capacity, file=settings.VAR_DIR / "runners" / f"{RUNNER}.token")
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK_KEY])
+        made = {"operator": _shown(operator), "client": _shown(client)}
+        if options["json"]:
+            self.stdout.write(json.dumps(made))
+            return
+        for kind, secret in made.items():
+            self.stdout.write(f"{kind}: {' '.join(secret) if secret else 'there already'}")
+
+
+def _shown(secret: Secret | None) -> list[str] | None:
+    return [secret.name, secret.secret] if secret else None

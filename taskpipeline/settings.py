@@ -1,0 +1,246 @@
+"""Settings, read from the environment; every name and default stands in .env.example."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.conf import global_settings
+
+from taskpipeline import engines, environment, keys, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = environment.directory("VAR_DIR", default=BASE_DIR / "var")
+
+DEBUG = environment.boolean("DEBUG", default=False)
+SECRET_KEY = environment.text("SECRET_KEY") or keys.local_secret_key(VAR_DIR / "secret.key")
+SECRET_KEY_FALLBACKS = environment.words("SECRET_KEY_FALLBACKS")
+HOST = environment.text("HOST", default="127.0.0.1")
+PORT = environment.integer("PORT", default=8000, minimum=1, maximum=65535)
+PUBLIC_URL = environment.url("PUBLIC_URL", schemes=("http", "https"), default=f"http://{HOST}:{PORT}").rstrip("/")
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", HOST])
+
+# Limits and clocks of the service.
+QUEUE_SIZE = environment.integer("QUEUE_SIZE", default=100)
+MAX_JOBS_PER_PIPELINE = environment.integer("MAX_JOBS_PER_PIPELINE", default=20_000, minimum=1)
+MAX_READY_JOBS = environment.optional_integer("MAX_READY_JOBS")
+MAX_DOCUMENT_BYTES = environment.integer("MAX_DOCUMENT_BYTES", default=16 * 2**20, minimum=1024)
+DIVIDE_INLINE_MAX_JOBS = environment.integer("DIVIDE_INLINE_MAX_JOBS", default=500)
+TOP_UP_SECONDS = environment.seconds("TOP_UP_SECONDS", default=2)
+LEASE_SECONDS = environment.seconds("LEASE_SECONDS", default=60, minimum=1)
+HEARTBEAT_SECONDS = environment.seconds("HEARTBEAT_SECONDS", default=10)
+RUNNER_OFFLINE_SECONDS = environment.seconds("RUNNER_OFFLINE_SECONDS", default=30, minimum=1)
+STOP_GRACE_SECONDS = environment.seconds("STOP_GRACE_SECONDS", default=10)
+RETRY_BACKOFF_SECONDS = environment.seconds("RETRY_BACKOFF_SECONDS", default=1, minimum=0)
+LOSS_LIMIT = environment.integer("LOSS_LIMIT", default=3)
+LOG_LIMIT_BYTES = environment.integer("LOG_LIMIT_BYTES", default=10 * 2**20, minimum=1024)
+RETENTION_DAYS = environment.integer("RETENTION_DAYS", default=30, minimum=1)
+STREAM_LIMIT = environment.integer("STREAM_LIMIT", default=4)
+METRICS_TOKEN = environment.text("METRICS_TOKEN")
+
+# Engines: the servers named, else those embedded under VAR_DIR while they are up.
+_embedded = engines.running(VAR_DIR)
+DATABASE_URL = environment.url("DATABASE_URL", schemes=("postgres", "postgresql")) or (
+    _embedded.database_url if _embedded else ""
+)
+REDIS_URL = environment.url("REDIS_URL", schemes=("redis", "rediss", "unix")) or (
+    _embedded.redis_url if _embedded else ""
+)
+if DATABASE_URL:
+    DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
+    DATABASES["default"] |= {"CONN_HEALTH_CHECKS": True}
+    DATABASES["default"].setdefault("OPTIONS", {})
+    DATABASES["default"]["OPTIONS"] |= {
+        # A short wait for a connection: a database that is away is said at once, not after half a minute.
+        "pool": {"min_size": 0, "max_size": 16, "timeout": 5, "max_idle": 120},
+        "connect_timeout": 5,
+    }
+else:
+    # What needs no database (check, makemigrations --check, --help, run_runner) runs; the rest is told by manage.py.
+    DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "taskpipeline.apps.TaskPipelineConfig",
+    "clients",
+    "pipelines",
+    "runners",
+    "taskpipeline.apps.AdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "oauth2_provider",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "pgtrigger",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "taskpipeline.urls"
+WSGI_APPLICATION = "taskpipeline.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True  # served from the packages: a stack needs no collectstatic
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# Who asks.
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "/api-auth/login/"
+LOGIN_REDIRECT_URL = "/api/v1/"
+LOGOUT_REDIRECT_URL = "/api/v1/"
+# Django's own for people; the clients' random secrets need only a fast hash, and never one of these.
+PASSWORD_HASHERS = [*global_settings.PASSWORD_HASHERS, "clients.hashers.ClientSecretHasher"]
+OAUTH2_PROVIDER_APPLICATION_MODEL = "clients.Client"
+OAUTH2_PROVIDER = {
+    "OAUTH2_SERVER_CLASS": "oauthlib.oauth2.BackendApplicationServer",  # knows no grant but client credentials
+    "OAUTH2_VALIDATOR_CLASS": "clients.provider.ClientValidator",
+    "OAUTH2_BACKEND_CLASS": "clients.provider.FormRequests",
+    "ACCESS_TOKEN_GENERATOR": "clients.tokens.new_token",
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
+    "CLIENT_SECRET_HASHER": "client_sha256",
+    "SCOPES": {"api": "Submit pipelines and follow them"},
+    "DEFAULT_SCOPES": ["api"],
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    # RFC 9700 throughout; of a token only its SHA-256 is kept.
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+    "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
+    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": True,
+    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "clients.authentication.BearerAuthentication",
+        "clients.authentication.ClientBasicAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["clients.permissions.IsClientOrStaff"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "taskpipeline.api.pagination.IdCursorPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "taskpipeline.api.problems.problem_response",
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+# Celery: work orders and wake-ups only; nothing that matters lives in a message.
+# Celery spells a Redis socket otherwise than redis-py does.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 3, "socket_keepalive": True}
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "control"
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE = {
+    # A tick that waited behind a stopped worker is worth nothing: it expires when the next one is due.
+    name: {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": max(seconds, 1)}}
+    for name, task, seconds in (
+        ("top up the pool", "runners.top_up", TOP_UP_SECONDS),
+        ("take back what went silent", "runners.expire", min(5.0, LEASE_SECONDS / 4)),
+        ("settle what was missed", "pipelines.sweep", 15.0),
+        ("check the invariants", "runners.doctor", 60.0),
+        ("prune what is past retention", "pipelines.prune", 3600.0),
+        ("forget expired tokens", "clients.forget_expired_tokens", 3600.0),
+    )
+}
+
+# Pages.
+_https = urlsplit(PUBLIC_URL).scheme == "https"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _https
+SECURE_REDIRECT_EXEMPT = [r"^healthz/$", r"^readyz/$", r"^metrics/?$"]
+SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
+if environment.boolean("BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Task Pipeline",
+    "DESCRIPTION": (
+        "Queue, schedule and distribute staged pipelines of jobs. Smaller number = higher priority, everywhere."
+    ),
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "SERVE_PERMISSIONS": ["clients.permissions.IsClientOrStaff"],
+}
+
+LOG_FORMAT = environment.text("LOG_FORMAT", default="console" if DEBUG else "json")
+LOGGING = logs.logging_config(json=LOG_FORMAT == "json")

@@ -1,0 +1,123 @@
+"""Nothing outlives its attempt, its runner, or its runner's sudden death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from runners.agent import leftovers
+from tests.agent.processes import is_alive, pid_in, wait_until_dead
+from tests.agent.runner import Runner, make_config, running, shell
+from tests.agent.service import Service
+
+# What leaves its group, with its mark or without one; it writes its process id to the file.
+STRAYS = {
+    "background": "sleep 600 & echo $! > {0}",
+    "session": "setsid sh -c 'echo $$ > {0}; exec sleep 600' > /dev/null 2>&1 & until test -s {0}; do sleep 0.02; done",
+    "unmarked": "setsid env -i sh -c 'echo $$ > {0}; exec sleep 600' & until test -s {0}; do sleep 0.02; done",
+    "nested": "setsid sh -c 'setsid sh -c \"echo \\$\\$ > {0}; exec sleep 600\" & wait' & until test -s {0}; do sleep 0.02; done",
+}
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+def test_nothing_stays_when_the_main_process_has_ended(
+    service: Service, runner: Runner, tmp_path: Path, stray: str
+) -> None:
+    runner.submit(shell(1, STRAYS[stray].format(tmp_path / "pid") + "; echo done"))
+    assert service.final(1)["outcome"] == "succeeded"
+    assert service.record(1).text == "done\n"
+    assert not is_alive(pid_in(tmp_path / "pid"))  # already when the end is told
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+def test_nothing_stays_of_work_that_was_stopped(service: Service, runner: Runner, tmp_path: Path, stray: str) -> None:
+    runner.submit(shell(1, STRAYS[stray].format(tmp_path / "pid") + "; echo up; sleep 600"))
+    service.wait_for(lambda: service.record(1).log)
+    runner.supervisor.cancel([(1, 1)])
+    assert service.final(1)["outcome"] == "cancelled"
+    assert not is_alive(pid_in(tmp_path / "pid"))
+
+
+def test_the_strays_of_another_job_are_left_alone(service: Service, runner: Runner, tmp_path: Path) -> None:
+    runner.submit(shell(1, STRAYS["session"].format(tmp_path / "pid") + "; echo up; sleep 600"))
+    service.wait_for(lambda: service.record(1).log)
+    runner.submit(shell(2))
+    service.final(2)
+    assert is_alive(pid_in(tmp_path / "pid"))
+
+
+def test_work_that_closes_its_output_goes_on(service: Service, runner: Runner, tmp_path: Path) -> None:
+    runner.submit(shell(1, f"echo last words; exec > /dev/null 2>&1; sleep 0.2; touch {tmp_path}/went-on; exit 6"))
+    assert service.final(1)["exit_code"] == 6
+    assert (tmp_path / "went-on").exists()
+
+
+def test_a_guardian_that_dies_takes_the_work_and_the_runner_with_it(
+    service: Service, runner: Runner, tmp_path: Path
+) -> None:
+    runner.submit(
+        shell(1, STRAYS["session"].format(tmp_path / "stray") + f"; echo $$ > {tmp_path}/pid; echo up; sleep 600")
+    )
+    service.wait_for(lambda: service.record(1).log)
+    os.kill(runner.guard.pid, signal.SIGKILL)
+    assert runner.join() == 1
+    assert not is_alive(pid_in(tmp_path / "pid"))
+    assert not is_alive(pid_in(tmp_path / "stray"))
+    assert service.final(1)["event"] == "returned"
+
+
+@contextmanager
+def orphan(*, job: int, attempt: int, cwd: Path) -> Iterator[int]:
+    """Work of a runner that died together with its guardian."""
+    script = (
+        "import os, sys, time\n"
+        "if os.fork(): os._exit(0)\n"
+        "os.setsid()\n"
+        "print(os.getpid(), flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    env = {"TASKPIPELINE_JOB": str(job), "TASKPIPELINE_ATTEMPT": str(attempt)}
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", script], env=env, cwd=cwd, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+    try:
+        yield pid
+    finally:
+        if is_alive(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_what_a_predecessor_left_is_killed_and_cleared(tmp_path: Path) -> None:
+    work = tmp_path / "12-3"
+    work.mkdir()
+    (work / "file").touch()
+    with orphan(job=12, attempt=3, cwd=tmp_path) as marked, orphan(job=99, attempt=9, cwd=work) as hidden:
+        leftovers.clear(tmp_path)
+        assert not is_alive(marked)
+        assert not is_alive(hidden)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_strangers_are_left_alone(service: Service, tmp_path: Path) -> None:
+    """Other numbers; and the same numbers under a guardian that lives, of another service on this machine."""
+    ours = tmp_path / "ours"
+    (ours / "12-3").mkdir(parents=True)
+    with (
+        orphan(job=12, attempt=4, cwd=tmp_path) as other,
+        running(make_config(tmp_path, service=service), root=tmp_path / "theirs") as runner,
+    ):
+        runner.submit(shell(12, f"echo $$ > {tmp_path}/pid; echo up; sleep 600", attempt=3))
+        service.wait_for(lambda: service.record(12, attempt=3).log)
+        leftovers.clear(ours)
+        assert is_alive(other)
+        assert is_alive(pid_in(tmp_path / "pid"))
+    wait_until_dead(pid_in(tmp_path / "pid"))

@@ -1,0 +1,86 @@
+"""Pipelines, runners and clients as tests need them, made through the project's own operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from clients.models import Client
+from clients.registration import create_client
+from pipelines import clock, submitting
+from pipelines.definition import Document, JobSpec
+from pipelines.models import Job, Pipeline
+from runners import pool
+from runners.models import Attempt, Runner
+from runners.registration import create_runner
+from runners.reports import apply, read_item
+
+
+def a_client(name: str = "alice", **limits: Any) -> Client:
+    return create_client(name, **limits).client
+
+
+def a_runner(name: str = "local", *, online: bool = True, **options: Any) -> Runner:
+    runner = create_runner(name, **options).runner
+    if online:
+        see(runner)
+    return runner
+
+
+def see(runner: Runner) -> None:
+    """Have the runner be online now."""
+    Runner.objects.filter(pk=runner.pk).update(seen_at=clock.now())
+
+
+def a_document(stages: Mapping[str, Iterable[str | dict[str, Any]]], **options: Any) -> Document:
+    """Return the document of `{"build": ["compile", {"name": "lint", "retry_attempt": 1}]}`."""
+    jobs = []
+    for stage, members in stages.items():
+        for member in members:
+            fields = member if isinstance(member, dict) else {"name": member}
+            jobs.append(
+                JobSpec(
+                    **{"kind": "Shell", "version": "1.0.0", "params": {"command": "true"}, "stage": stage, **fields}
+                )
+            )
+    return Document(stages=tuple(stages), jobs=tuple(jobs), **{"labels": {}, **options})
+
+
+def a_pipeline(client: Client, stages: Mapping[str, Iterable[str | dict[str, Any]]], **options: Any) -> Pipeline:
+    return submitting.submit(client, document=a_document(stages, **options), now=clock.now())
+
+
+def job(pipeline: Pipeline, name: str) -> Job:
+    return Job.objects.get(pipeline=pipeline, name=name)
+
+
+def claim_all() -> list[Job]:
+    """Top the pool up; return the jobs in progress, in the order in which they were claimed."""
+    pool.top_up()
+    live = Attempt.objects.live().order_by("claimed_at", "id").select_related("job")
+    return [attempt.job for attempt in live]
+
+
+def report(subject: Job, *events: Mapping[str, Any], now: datetime | None = None, attempt: int = 0) -> list[int]:
+    """Report the events of the job's latest attempt as its runner would; return their statuses."""
+    subject.refresh_from_db()
+    raw = [{"job": subject.pk, "attempt": attempt or subject.attempt, **event} for event in events]
+    items = [item for item in map(read_item, raw) if not isinstance(item, dict)]
+    runner = Attempt.objects.get(job=subject, number=attempt or subject.attempt).runner_id
+    return [reply["status"] for reply in apply(items, allowed=None, runner=runner, now=now or clock.now())]
+
+
+STARTED = {"event": "started", "worker": "w1"}
+SUCCEEDED = {"event": "finished", "outcome": "succeeded", "exit_code": 0}
+FAILED = {"event": "finished", "outcome": "failed", "exit_code": 1, "reason": "exit_code"}
+TIMED_OUT = {"event": "finished", "outcome": "timed_out", "reason": "timeout"}
+CANCELLED = {"event": "finished", "outcome": "cancelled", "reason": "cancelled"}
+RETURNED = {"event": "returned", "reason": "runner_stopping"}
+
+
+def run(subject: Job, *ends: Mapping[str, Any]) -> Job:
+    """Start the job's latest attempt and end it so; return the job as it then stands."""
+    assert report(subject, STARTED, *(ends or (SUCCEEDED,))) == [200] * (1 + len(ends or (SUCCEEDED,)))
+    subject.refresh_from_db()
+    return subject
