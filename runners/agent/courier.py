@@ -16,8 +16,9 @@ from runners.agent.sender import Sender
 
 logger = logging.getLogger(__name__)
 
-# One batch is on its way at a time, so what happens meanwhile gathers by itself; this much more after each reply.
+# One batch is on its way at a time, so what happens meanwhile gathers by itself; while busy, for this much longer.
 _LINGER_SECONDS = 0.003
+_BUSY_REPORTS = 4
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _LONGEST_REFUSED_PAUSE_SECONDS = 15.0
@@ -61,7 +62,7 @@ class Courier:
         """Return each report that was answered, with its answer; what was not is sent again later."""
         self._is_sending = False
         if reply.results is not None:
-            self._arrived(now=now)
+            self._arrived(now=now, count=len(batch.reports))
             return zip(batch.reports, reply.results, strict=True)
         if reply.status in _TOO_MUCH and batch.reports:
             self._not_before = now
@@ -78,11 +79,11 @@ class Courier:
         self._pause = min(max(2 * self._pause, _FIRST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
         self._not_before = now + self._pause
 
-    def _arrived(self, *, now: float) -> None:
+    def _arrived(self, *, now: float, count: int) -> None:
         if self._complain_at:
             logger.info("the API takes reports again")
         self._complain_at = self._pause = 0.0
-        self._not_before = now + _LINGER_SECONDS
+        self._not_before = now + (_LINGER_SECONDS if count >= _BUSY_REPORTS else 0.0)
         self._outbox.arrived()
 
     def _failed(self, reply: Reply, *, now: float) -> None:

@@ -11,11 +11,11 @@ from http import HTTPStatus
 from typing import Any
 
 from runners.agent.attempt import Attempt, Delivery, Phase, Report, Stop
-from runners.agent.endings import cancelled_before_start
+from runners.agent.endings import cancelled_before_start, given_back
 from runners.agent.execution import Execution
 from runners.agent.outbox import Outbox
 from runners.agent.output import Budget
-from runners.agent.protocol import Event, ExecuteRequest, Key, returned
+from runners.agent.protocol import Event, ExecuteRequest, Key
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Custody:
             if self.takes:
                 self._wake_at(attempt.lease.ends_at)
             else:
-                attempt.end_with(returned())
+                attempt.end_with(given_back())
             self._outbox.mark(attempt)
 
     def cancel(self, keys: Iterable[Key], *, now: float) -> None:
@@ -78,7 +78,7 @@ class Custody:
         self.takes = self.begins = False
         for attempt in self._held.values():
             if attempt.phase is Phase.OFFERED and attempt.started is Delivery.WANTED:
-                attempt.end_with(returned())
+                attempt.end_with(given_back())
                 self._outbox.mark(attempt)
 
     def stop_all(self, *, now: float, grace_seconds: float | None = None) -> None:
@@ -165,7 +165,7 @@ class Custody:
         if self.begins:
             self._execution.begin(attempt)
         else:
-            attempt.end_with(returned())
+            attempt.end_with(given_back())
             self._outbox.mark(attempt)
 
     def _refused(self, report: Report, *, status: int) -> None:

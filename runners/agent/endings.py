@@ -25,9 +25,17 @@ def ending(attempt: Attempt, *, event: Mapping[str, Any]) -> dict[str, Any]:
         limit = attempt.request.timeout_seconds
         outcome, reason = Outcome.TIMED_OUT, Reason.TIMEOUT
         message = f"Stopped because it ran longer than its timeout of {limit:g} s; raise 'timeout' if it needs more."
-    else:  # our own doing, not the job's
-        return returned()
+    elif attempt.stop is Stop.LEASE_LOST:  # from here on it is our own doing, not the job's
+        message = "Stopped because its lease could not be renewed: the API did not answer the runner in time."
+        return returned(Reason.LEASE_LOST, message=message)
+    else:
+        return given_back("Stopped because its runner was told to stop.")
     return finished(outcome, exit_code=exit_code, signal=number, reason=reason, message=message)
+
+
+def given_back(message: str = "Not begun because its runner takes no more work.") -> dict[str, Any]:
+    """Return the last report of an attempt that this runner cannot do now."""
+    return returned(Reason.RUNNER_STOPPING, message=message)
 
 
 def spawn_failure(request: ExecuteRequest, *, what: str, error: str) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from typing import Any
 from runners.agent.account import Account
 from runners.agent.attempt import Attempt, Phase, Stop
 from runners.agent.command import Command, Executor
-from runners.agent.endings import ending, spawn_failure
+from runners.agent.endings import ending, given_back, spawn_failure
 from runners.agent.exceptions import StartError
 from runners.agent.guard import Guard
 from runners.agent.output import Budget
-from runners.agent.protocol import Outcome, Reason, finished, returned
+from runners.agent.protocol import Outcome, Reason, finished
 from runners.agent.workspace import Workspace
 
 _READ_BYTES = 64 * 2**10
@@ -115,7 +115,7 @@ class Execution:
         """The guardian is gone and all work is dead: give every attempt back."""
         self._selector.unregister(self._guard)
         for attempt in list(self._attempts.values()):
-            self._end(attempt, returned())
+            self._end(attempt, given_back("Killed because its runner lost its guardian."))
 
     def _command(self, attempt: Attempt) -> Command:
         executor = self._executors.get(attempt.request.kind)

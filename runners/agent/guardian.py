@@ -1,8 +1,8 @@
 """The guardian: parent of all work of one runner, in a small process of its own.
 
-Stands alone (standard library and `processes`, no site-packages), because it must be small and must outlive the
-runner. It starts work, tells how it ended once nothing of it is left, and when the runner's end of
-the channel closes, however that came about, it kills everything and ends.
+Stands alone (standard library, `processes` and `spawning`, no site-packages), because it must be small and must outlive
+the runner. It starts work, tells how it ended once nothing of it is left, and when the runner's end of the channel
+closes, however that came about, it kills everything and ends.
 
 The channel carries one JSON object a line. From the runner: `{"do": "spawn", "id", "argv", "env", "cwd", "stdin"}`
 with the descriptor of the output, then that of the input if `stdin`; `{"do": "signal", "id", "signal"}`. To the
@@ -25,7 +25,6 @@ from collections import deque
 
 from runners.agent.processes import (
     children,
-    find_program,
     is_alive,
     mark,
     mark_of,
@@ -33,10 +32,10 @@ from runners.agent.processes import (
     signal_group,
     signal_process,
 )
+from runners.agent.spawning import SpawnError, spawn
 
 PR_SET_CHILD_SUBREAPER = 36
 LOOK_AGAIN_MILLISECONDS = 100
-RESET = [number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)]
 
 
 class Job:
@@ -149,36 +148,22 @@ class Guardian:
         output: int,
         standard_input: int | None,
     ) -> None:
-        what = "cwd"
         try:
-            if self._uid is not None:
-                # The saved uid brings us back; the work's becomes its effective one at exec, so it cannot.
-                os.setresuid(self._uid, self._uid, 0)
-            os.chdir(cwd)
-            what = "command"
-            pid = os.posix_spawn(
-                find_program(argv[0], path=env.get("PATH", os.defpath)),
+            pid = spawn(
                 argv,
-                env,
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, 0 if standard_input is None else standard_input, 0),  # ours: /dev/null
-                    (os.POSIX_SPAWN_DUP2, output, 1),
-                    (os.POSIX_SPAWN_DUP2, output, 2),
-                ],
-                setsid=True,
-                setsigmask=[],
-                setsigdef=RESET,
+                env=env,
+                cwd=cwd,
+                output=output,
+                standard_input=0 if standard_input is None else standard_input,  # ours: /dev/null
+                uid=self._uid,
             )
-        except (OSError, ValueError) as error:
-            self._tell(event="failed", id=serial, what=what, error=getattr(error, "strerror", None) or str(error))
+        except SpawnError as error:
+            self._tell(event="failed", id=serial, what=error.what, error=str(error))
         else:
             job = Job(serial=serial, pid=pid, mark=mark_of(env))
             self._jobs[serial] = self._leaders[pid] = self._sessions[pid] = self._marks[job.mark] = job
-            self._tell(event="spawned", id=job.serial, at=time.monotonic())
+            self._tell(event="spawned", id=serial, at=time.monotonic())
         finally:
-            if self._uid is not None:
-                os.setresuid(0, 0, 0)
-            os.chdir("/")  # hold no directory of the work
             os.close(output)
             if standard_input is not None:
                 os.close(standard_input)
@@ -237,16 +222,15 @@ class Guardian:
             del self._marks[job.mark]
 
     def _kill_strays(self, *, spare: set[int]) -> set[int]:
-        """Kill processes that left their group and whose job is over; return the jobs they may belong to."""
+        """Kill processes that left their group and whose job is over; return the jobs that wait for that."""
         held: set[int] = set()
         strays = [pid for pid in children(self._pid) if pid not in self._leaders]
         self._suspects = {pid: jobs for pid, jobs in self._suspects.items() if pid in strays}
         for pid in strays:
             owners = self._owners(pid)
-            if owners is not None:
-                held |= owners - spare
-                if not owners & spare:
-                    signal_process(pid, number=signal.SIGKILL)
+            if owners is not None and not owners & spare:
+                held |= owners
+                signal_process(pid, number=signal.SIGKILL)
         return held
 
     def _owners(self, pid: int) -> set[int] | None:

@@ -68,11 +68,14 @@ def _is_ours(pid: int, *, marks: set[tuple[str, ...]], root: Path) -> bool:
     With a guardian above it, it belongs to a runner that lives: another service on this machine may count the same
     jobs.
     """
-    if mark(pid) not in marks:
-        # It may hide its mark. Work has no terminal; somebody who looks around in there has.
-        if not os.readlink(f"/proc/{pid}/cwd").startswith(f"{root}/") or has_terminal(pid):
-            return False
+    if mark(pid) not in marks and not _is_at_work_in(root, pid=pid):
+        return False
     return is_alive(pid) and not any(_is_guardian(ancestor) for ancestor in _ancestors(pid))
+
+
+def _is_at_work_in(root: Path, *, pid: int) -> bool:
+    """Tell whether a process that may hide its mark is work: somebody who just looks around there has a terminal."""
+    return os.readlink(f"/proc/{pid}/cwd").startswith(f"{root}/") and not has_terminal(pid)
 
 
 def _is_guardian(pid: int) -> bool:

@@ -44,6 +44,8 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
     SPAWN_FAILED = "spawn_failed"
+    LEASE_LOST = "lease_lost"
+    RUNNER_STOPPING = "runner_stopping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,6 @@ def finished(
     return {"event": Event.FINISHED} | {name: value for name, value in fields.items() if value is not None}
 
 
-def returned() -> dict[str, Any]:
+def returned(reason: Reason, *, message: str) -> dict[str, Any]:
     """Return the fields of a `returned` report: the attempt is given back, against no budget."""
-    return {"event": Event.RETURNED}
+    return {"event": Event.RETURNED, "reason": reason, "message": message}

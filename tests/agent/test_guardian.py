@@ -22,7 +22,8 @@ STRAYS = {
     "background": "sleep 600 & echo $! > {0}",
     "session": "setsid sh -c 'echo $$ > {0}; exec sleep 600' > /dev/null 2>&1 & until test -s {0}; do sleep 0.02; done",
     "unmarked": "setsid env -i sh -c 'echo $$ > {0}; exec sleep 600' & until test -s {0}; do sleep 0.02; done",
-    "nested": "setsid sh -c 'setsid sh -c \"echo \\$\\$ > {0}; exec sleep 600\" & wait' & until test -s {0}; do sleep 0.02; done",
+    "nested": "setsid sh -c 'setsid sh -c \"echo \\$\\$ > {0}; exec sleep 600\" & wait' & "
+    "until test -s {0}; do sleep 0.02; done",
 }
 
 
@@ -51,6 +52,17 @@ def test_the_strays_of_another_job_are_left_alone(service: Service, runner: Runn
     runner.submit(shell(2))
     service.final(2)
     assert is_alive(pid_in(tmp_path / "pid"))
+
+
+def test_a_stray_that_hides_whose_it_is_holds_up_nobody_else(service: Service, runner: Runner, tmp_path: Path) -> None:
+    runner.submit(shell(1, STRAYS["unmarked"].format(tmp_path / "pid") + "; echo up; sleep 600"))
+    service.wait_for(lambda: service.record(1).log)
+    runner.submit(shell(2))
+    assert service.final(2)["outcome"] == "succeeded"
+    assert is_alive(pid_in(tmp_path / "pid"))
+    runner.supervisor.cancel([(1, 1)])
+    service.final(1)
+    assert not is_alive(pid_in(tmp_path / "pid"))
 
 
 def test_work_that_closes_its_output_goes_on(service: Service, runner: Runner, tmp_path: Path) -> None:

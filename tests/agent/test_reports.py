@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -109,21 +110,19 @@ def test_nothing_is_lost_or_doubled_when_the_answer_is_lost(service: Service, ru
 
 
 def test_the_api_can_be_away_altogether(tmp_path: Path) -> None:
-    with serving() as service:
-        port = service.server_address[1]
-        config = make_config(tmp_path, service=service)
-        first = service.record(1)
-        with running(config) as runner:
-            os.mkfifo(tmp_path / "go")
+    os.mkfifo(tmp_path / "go")
+    with ExitStack() as stack:
+        with serving() as service:
+            runner = stack.enter_context(running(make_config(tmp_path, service=service)))
             runner.submit(shell(1, f"echo before; cat {tmp_path}/go; echo after"))
-            service.wait_for(lambda: first.log)
-            service.shutdown()
-            service.server_close()
-            (tmp_path / "go").write_text("")
-            with serving(port) as again:
-                again.record(1).log += first.log
-                assert again.final(1)["outcome"] == "succeeded"
-                assert again.record(1).text == "before\nafter\n"
+            before = service.record(1)
+            service.wait_for(lambda: before.log)
+        (tmp_path / "go").write_text("")
+        again = stack.enter_context(serving(service.server_address[1]))
+        again.record(1).log += before.log
+        assert again.final(1)["outcome"] == "succeeded"
+        assert again.record(1).text == "before\nafter\n"
+        runner.close()
 
 
 def test_it_goes_back_to_what_the_service_holds_of_a_log(service: Service, runner: Runner) -> None:

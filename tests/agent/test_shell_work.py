@@ -130,7 +130,8 @@ def test_it_has_default_signals_a_sane_umask_and_no_file_of_ours(service: Servic
     umask, files, _, blocked, _, ignored = service.record(1).text.split()
     assert umask == "0022"
     assert int(files) == 4  # three, and the directory that ls reads
-    assert (int(blocked, 16), int(ignored, 16)) == (0, 0)
+    standard = 2**31 - 1  # glibc keeps two real-time signals for itself
+    assert (int(blocked, 16), int(ignored, 16) & standard) == (0, 0)
 
 
 def test_a_session_of_its_own(service: Service, runner: Runner) -> None:

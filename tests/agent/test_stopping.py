@@ -99,7 +99,8 @@ def test_work_whose_lease_cannot_be_renewed_is_dead_before_it_ends(
     wait_until_dead(pid_in(tmp_path / "pid"))
     assert time.monotonic() < renewed[0] + service.lease_seconds  # the contract's own bound, not a speed
     service.answer_batch = lambda items: None
-    assert service.final(1)["event"] == "returned"
+    final = service.final(1)
+    assert (final["event"], final["reason"]) == ("returned", "lease_lost")
 
 
 def test_a_heartbeat_keeps_the_lease(service: Service, runner: Runner) -> None:
@@ -137,7 +138,9 @@ def test_told_to_stop_it_stops_and_returns_what_does_not_end(service: Service, r
     service.wait_for(lambda: service.record(1).log and service.record(2).log)
     runner.supervisor.terminate()
     assert runner.join() == 0
-    assert service.record(1).events[-1] == service.record(2).events[-1] == "returned"
+    for job in (1, 2):
+        final = service.final(job)
+        assert (final["event"], final["reason"]) == ("returned", "runner_stopping")
     assert not is_alive(pid_in(tmp_path / "pid"))
 
 
