@@ -91,9 +91,22 @@ def translate(error: ValidationError, *, value: Any, model: type[BaseModel]) -> 
     """Return what pydantic found wrong with the value as problems at places that exist in it."""
     if error.error_count() > MANY:
         return [Problem((), f"holds {error.error_count()} mistakes, too many to list: correct what repeats first")]
-    found = [_Finding.of(details, value=value) for details in error.errors(include_url=False)]
+    found = [
+        _Finding.of(details, value=value)
+        for details in error.errors(include_url=False)
+        if details["type"] != "string_unicode"  # half a surrogate pair, which whoever reads documents has reported
+    ]
+    misspelt = {
+        (*each.path[:-1], suggestion(str(each.path[-1]), known=_fields_at(model, each.path[:-1])))
+        for each in found
+        if each.details["type"] == "extra_forbidden"
+    }
     places = groupby(_settled(found), key=lambda each: (each.path, each.of_key))
-    return [_problem(list(group), model=model) for _, group in places]
+    problems = [
+        (group[0].details["type"], _problem(group, model=model)) for group in (list(each) for _, each in places)
+    ]
+    # A misspelt field is not missing as well.
+    return [problem for kind, problem in problems if kind != "missing" or problem.path not in misspelt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +190,10 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _expected(details: ErrorDetails) -> str:
-    say = _EXPECTED.get(details["type"])
+    kind = details["type"]
+    if kind in ("too_short", "too_long") and isinstance(details["input"], str):
+        kind = f"string_{kind}"  # as where a length is asked for after a validator of ours
+    say = _EXPECTED.get(kind)
     return say(details.get("ctx", {})) if say else details["msg"].removeprefix("Input should ")
 
 

@@ -109,10 +109,8 @@ class _Jobs:
         return f"'stages' lists {names}{' and others' if len(self._stages) > _NAMES_SHOWN else ''}"
 
     def _check_all_filled(self) -> None:
-        reported: set[str] = set()
+        reported = {problem.path for problem in self._problems.kept}
         for index, name in enumerate(self._stages):
-            if isinstance(name, str) and name not in self._filled and name not in reported:
-                reported.add(name)
-                self._problems.add(
-                    Problem(("stages", index), f"the stage {quoted(name)} has no job: give it one or remove it")
-                )
+            path = ("stages", index)
+            if isinstance(name, str) and name not in self._filled and path not in reported:
+                self._problems.add(Problem(path, f"the stage {quoted(name)} has no job: give it one or remove it"))

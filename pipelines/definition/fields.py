@@ -16,6 +16,9 @@ RETRIES_MAX = 100
 TIMEOUT_MAX = 365 * 24 * 60 * 60
 LABELS_MAX = 64
 
+END = r"$(?!\n)"
+"""The end of a pattern in a JSON Schema: in some languages `$` alone lets a line break follow."""
+
 _SMALLER_FIRST = "Smaller number = higher priority."
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
 _CONTROL_CHARACTER = re.compile(f"[{_CONTROL}]")
@@ -51,17 +54,20 @@ def _schema(**keywords: Any) -> Any:
     return Field(json_schema_extra=keywords)
 
 
-Printable = Annotated[str, AfterValidator(_printable), _schema(pattern=f"^[^{_CONTROL}]*$")]
-Name = Annotated[Printable, Field(min_length=1, max_length=255)]
+_PRINTABLE = (AfterValidator(_printable), _schema(pattern=f"^[^{_CONTROL}]*{END}"))
+
+Name = Annotated[str, Field(min_length=1, max_length=255), *_PRINTABLE]
 LabelKey = Annotated[
     str,
     Field(min_length=1, max_length=63),
     AfterValidator(_printable),
     AfterValidator(_label),
-    _schema(pattern=f"^[^={_CONTROL}]{{1,63}}$"),
+    _schema(pattern=f"^[^={_CONTROL}]{{1,63}}{END}"),
 ]
-LabelValue = Annotated[Printable, Field(max_length=255)]
-CallbackUrl = Annotated[str, Field(max_length=2048), AfterValidator(_http_url), _schema(pattern=f"^{_URL.pattern}$")]
+LabelValue = Annotated[str, Field(max_length=255), *_PRINTABLE]
+CallbackUrl = Annotated[
+    str, Field(max_length=2048), AfterValidator(_http_url), _schema(pattern=f"^{_URL.pattern}{END}")
+]
 Priority = Annotated[int, Field(ge=0, le=PRIORITY_MAX)]
 
 
@@ -108,13 +114,16 @@ class JobChanges(Fields):
     )
 
 
-class JobFields(JobChanges):
-    """The smallest unit of work: one command, one request."""
-
+class _JobIdentity(Fields):
     name: Name = Field(description="Unique in the pipeline.")
     stage: Name = Field(description="Name of the stage to which the job belongs.")
     kind: Name = Field(description="What sort of work it is.")
     version: Annotated[str, Field(min_length=1, max_length=VERSION_LENGTH)] = Field(
         description="Version (MAJOR.MINOR.PATCH) of the kind's parameters that the job is written for."
     )
+
+
+class JobFields(JobChanges, _JobIdentity):
+    """The smallest unit of work: one command, one request."""
+
     params: dict[str, Any] = Field(description="Parameters, as the kind's schema says.")

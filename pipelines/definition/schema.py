@@ -8,7 +8,7 @@ from typing import Any
 
 from semver import Version
 
-from pipelines.definition.fields import DocumentFields, Fields, JobFields
+from pipelines.definition.fields import END, DocumentFields, Fields, JobFields
 from pipelines.kinds import Kind, Registry, SchemaGenerator, parse_version
 from pipelines.kinds import registry as site_registry
 
@@ -22,7 +22,7 @@ _SUFFIX = rf"(?:-{_PRERELEASE}(?:\.{_PRERELEASE})*)?(?:\+{_BUILD}(?:\.{_BUILD})*
 
 def document_schema(*, max_jobs: int, registry: Registry = site_registry) -> dict[str, Any]:
     """Return the schema of a document, its jobs' params described by their kind and version."""
-    schema = _schema(DocumentFields, first=("name", "stages", "jobs"))
+    schema = _schema(DocumentFields)
     schema["properties"]["jobs"] |= {"maxItems": max_jobs, "items": {"$ref": "#/$defs/Job"}}
     kinds = list(_usable(registry))
     definitions = {"Job": _job(kinds)}
@@ -49,15 +49,12 @@ def _usable(registry: Registry) -> Iterator[Kind]:
         yield newest
 
 
-def _schema(model: type[Fields], *, first: tuple[str, ...]) -> dict[str, Any]:
-    schema = model.model_json_schema(schema_generator=SchemaGenerator)
-    properties = schema["properties"]
-    schema["properties"] = {name: properties[name] for name in dict.fromkeys((*first, *properties))}
-    return schema
+def _schema(model: type[Fields]) -> dict[str, Any]:
+    return model.model_json_schema(schema_generator=SchemaGenerator)
 
 
 def _job(kinds: list[Kind]) -> dict[str, Any]:
-    job = _schema(JobFields, first=("name", "stage", "kind", "version", "params"))
+    job = _schema(JobFields)
     job["properties"]["kind"] = {
         "enum": list(dict.fromkeys(kind.name for kind in kinds)),
         "description": job["properties"]["kind"]["description"],
@@ -77,10 +74,10 @@ def _then(majors: list[Kind]) -> dict[str, Any]:
     """Say which versions of one kind there are, and for each major what its params are."""
     patterns = [version_pattern(parse_version(kind.version)) for kind in majors]
     return {
-        "properties": {"version": {"pattern": f"^(?:{'|'.join(patterns)})$"}},
+        "properties": {"version": {"pattern": f"^(?:{'|'.join(patterns)}){END}"}},
         "allOf": [
             {
-                "if": {"required": ["version"], "properties": {"version": {"pattern": f"^{pattern}$"}}},
+                "if": {"required": ["version"], "properties": {"version": {"pattern": f"^{pattern}{END}"}}},
                 "then": {"properties": {"params": {"$ref": f"#/$defs/{_key(kind)}"}}},
             }
             for kind, pattern in zip(majors, patterns, strict=True)

@@ -120,11 +120,3 @@ class Shell(Kind):
     summary = "Run a shell command or a program on a server."
     params_model = ShellParams
     example: ClassVar[Mapping[str, Any]] = {"command": "make test", "env": {"CI": "true"}}
-
-
-def argv(params: Mapping[str, Any]) -> list[str]:
-    """Return the program and arguments that valid params ask for."""
-    command = params["command"]
-    if isinstance(command, list):
-        return command
-    return [*shlex.split(params.get("shell", DEFAULT_SHELL)), command]
