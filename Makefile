@@ -19,11 +19,11 @@ run: install  ## start the whole stack and keep it up until Ctrl-C (PORT, HOST, 
 
 .PHONY: install
 install:  ## make .venv with what the service needs
-	@$(PYTHON) tools/virtualenv.py requirements.txt
+	@$(PYTHON) deploy/virtualenv.py requirements.txt
 
 .PHONY: install-dev
 install-dev:  ## make .venv with what tests and checks need as well
-	@$(PYTHON) tools/virtualenv.py requirements-dev.txt
+	@$(PYTHON) deploy/virtualenv.py requirements-dev.txt
 
 .PHONY: test
 test: install-dev  ## check, then all tests, on PostgreSQL and Redis of their own (ARGS="-k name")

@@ -7,16 +7,26 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q, Sum
 
 from clients.models import Client
 from pipelines.exceptions import LimitReached, NeverFits
-from pipelines.models import Job, Pipeline
-from pipelines.states import FINISHED, State
+from pipelines.models import Job
+from pipelines.states import FINISHED
 
 # Any number, as long as nothing else in this database uses it: the service's limit has no row to lock.
 SERVICE_LOCK = 0x7461736B_61646D74
 _DRAIN_WINDOW = timedelta(seconds=60)
+# The READY jobs, up to a bound, and those that undivided pipelines declare. Raw SQL because it has to be one
+# statement: a division that commits between two would be counted twice or not at all.
+_WAITING = """
+SELECT (SELECT count(*) FROM (
+            SELECT FROM pipelines_job
+            WHERE state = 'READY' AND (%(client)s::bigint IS NULL OR client_id = %(client)s) LIMIT %(at_most)s
+        ) AS ready)
+     + (SELECT COALESCE(sum(declared_jobs), 0) FROM pipelines_pipeline
+        WHERE state IN ('READY', 'IN_PROGRESS') AND NOT divided
+            AND (%(client)s::bigint IS NULL OR client_id = %(client)s))
+"""
 
 
 def admit(client_id: int, *, jobs: int, now: datetime) -> Client:
@@ -31,7 +41,15 @@ def admit(client_id: int, *, jobs: int, now: datetime) -> Client:
     client = Client.objects.select_for_update(no_key=True).get(pk=client_id)
     check_fits(client, jobs=jobs)
     for scope, limit, whose in _limits(client):
-        _check_room(scope, limit=limit, jobs=jobs, whose=whose, now=now)
+        in_use = _waiting(whose, at_most=limit + 1)
+        if in_use + jobs > limit:
+            raise LimitReached(
+                scope=scope,
+                limit=limit,
+                in_use=in_use,
+                requested=jobs,
+                retry_after_seconds=_retry_after(whose, over=in_use + jobs - limit, now=now),
+            )
     return client
 
 
@@ -42,34 +60,22 @@ def check_fits(client: Client, *, jobs: int) -> None:
             raise NeverFits(scope=scope, limit=limit, requested=jobs)
 
 
-def _limits(client: Client) -> list[tuple[str, int, Q]]:
-    """Return the limits there are: whose, how many jobs may wait, and which rows count."""
-    limits = [("client", client.max_ready_jobs, Q(client=client)), ("service", settings.MAX_READY_JOBS, Q())]
+def _limits(client: Client) -> list[tuple[str, int, int | None]]:
+    """Return the limits there are: the scope, how many jobs may wait, and whose: None means everybody's."""
+    limits = [("client", client.max_ready_jobs, client.pk), ("service", settings.MAX_READY_JOBS, None)]
     return [(scope, limit, whose) for scope, limit, whose in limits if limit is not None]
 
 
-def _check_room(scope: str, *, limit: int, jobs: int, whose: Q, now: datetime) -> None:
-    in_use = _waiting(whose, at_most=limit + 1)
-    if in_use + jobs > limit:
-        raise LimitReached(
-            scope=scope,
-            limit=limit,
-            in_use=in_use,
-            requested=jobs,
-            retry_after_seconds=_retry_after(whose, over=in_use + jobs - limit, now=now),
-        )
+def _waiting(client_id: int | None, *, at_most: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING, {"client": client_id, "at_most": at_most})
+        return int(cursor.fetchone()[0])
 
 
-def _waiting(whose: Q, *, at_most: int) -> int:
-    """Count the READY jobs, up to the bound, and those that undivided pipelines declare."""
-    ready = Job.objects.filter(whose, state=State.READY)[:at_most].count()
-    declared = Pipeline.objects.unfinished().filter(whose, divided=False).aggregate(jobs=Sum("declared_jobs"))["jobs"]
-    return ready + (declared or 0)
-
-
-def _retry_after(whose: Q, *, over: int, now: datetime) -> int:
+def _retry_after(client_id: int | None, *, over: int, now: datetime) -> int:
     """Estimate when so many have drained, from how many ended in the last minute: 1 to 300 seconds."""
-    ended = Job.objects.filter(whose, state__in=FINISHED, finished_at__gte=now - _DRAIN_WINDOW).count()
+    jobs = Job.objects.all() if client_id is None else Job.objects.filter(client=client_id)
+    ended = jobs.filter(state__in=FINISHED, finished_at__gte=now - _DRAIN_WINDOW).count()
     if not ended:
         return 300
     return max(1, min(300, math.ceil(over * _DRAIN_WINDOW.total_seconds() / ended)))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from pipelines import moves, settling
 from pipelines.exceptions import InvalidTransition
 from pipelines.models import Job, Pipeline, Submission
 from pipelines.nudges import STOP, nudge
+from pipelines.querysets import JobQuerySet
 from pipelines.states import UNFINISHED, State
 
 
@@ -20,7 +20,7 @@ def cancel_pipeline(pipeline_id: int, *, now: datetime) -> Pipeline:
 
     Nothing happens to one that is CANCELLED already; raise InvalidTransition for one that ended otherwise.
     """
-    (pipeline,) = Pipeline.objects.lock([pipeline_id])
+    pipeline = Pipeline.objects.lock_one(pipeline_id)
     if pipeline.state == State.CANCELLED:
         return pipeline
     if pipeline.is_finished:
@@ -28,6 +28,7 @@ def cancel_pipeline(pipeline_id: int, *, now: datetime) -> Pipeline:
     Pipeline.objects.filter(pk=pipeline.pk, cancel_requested_at=None).update(cancel_requested_at=now)
     if pipeline.divided:
         jobs = Job.objects.filter(pipeline=pipeline)
+        jobs.filter(state__in=UNFINISHED).lock_all()  # waiting and running ones at once, so that all are in id order
         settling.cancel_ready_jobs(jobs, reason=settling.PIPELINE_CANCELLED, now=now)
         _request(jobs, now=now)
         settling.settle([pipeline.pk], now=now)
@@ -48,7 +49,7 @@ def cancel_job(job: Job, *, now: datetime) -> Job:
     Nothing happens to one that is CANCELLED already; raise InvalidTransition for one that ended otherwise.
     """
     Pipeline.objects.lock([job.pipeline_id])
-    (job,) = Job.objects.lock([job.pk])
+    job = Job.objects.lock_one(job.pk)
     if job.state == State.CANCELLED:
         return job
     if job.is_finished:
@@ -63,10 +64,8 @@ def cancel_job(job: Job, *, now: datetime) -> Job:
     return job
 
 
-def _request(jobs: QuerySet[Job], *, now: datetime) -> None:
+def _request(jobs: JobQuerySet, *, now: datetime) -> None:
     """Record the wish for those in progress; the runners' side reads it from the rows."""
-    running = jobs.filter(state=State.IN_PROGRESS, cancel_requested_at=None)
-    ids = list(running.order_by("id").select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True))
-    if ids:
+    if ids := jobs.filter(state=State.IN_PROGRESS, cancel_requested_at=None).lock_all():
         Job.objects.filter(pk__in=ids).update(cancel_requested_at=now)
         nudge(STOP)

@@ -7,27 +7,29 @@ from typing import Any
 
 from django.db import transaction
 
-from pipelines import admission, division
+from pipelines import admission, clock, division, settling
 from pipelines.definition import JobSpec
 from pipelines.exceptions import InvalidTransition, NameTaken, UnknownStage
 from pipelines.models import Job, Pipeline, Stage
 from pipelines.nudges import nudge
-from pipelines.states import State
+from pipelines.states import UNFINISHED, State
 
 
 @transaction.atomic
 def edit_pipeline(pipeline: Pipeline, *, values: dict[str, Any]) -> Pipeline:
-    """Write name, priority or labels while it is unfinished, its waiting jobs' copy of the priority included.
+    """Write name, priority or labels while it is unfinished, its unfinished jobs' copy of the priority included.
 
     Raise InvalidTransition once it has ended.
     """
-    (pipeline,) = Pipeline.objects.lock([pipeline.pk])
+    pipeline = Pipeline.objects.lock_one(pipeline.pk)
     if pipeline.is_finished:
         raise InvalidTransition(subject="pipeline", state=pipeline.state, wanted="it has ended and cannot be changed")
     Pipeline.objects.filter(pk=pipeline.pk).update(**values)
     if "priority" in values:
-        Job.objects.lock(pipeline.jobs.filter(state=State.READY).values_list("pk", flat=True))
-        pipeline.jobs.update(pipeline_priority=values["priority"])
+        # Those in progress too: they may come back to wait. Locked first, because an UPDATE keeps to no order.
+        jobs = Job.objects.filter(pipeline=pipeline, state__in=UNFINISHED)
+        jobs.lock_all()
+        jobs.update(pipeline_priority=values["priority"])
         nudge()
     pipeline.refresh_from_db()
     return pipeline
@@ -35,7 +37,8 @@ def edit_pipeline(pipeline: Pipeline, *, values: dict[str, Any]) -> Pipeline:
 
 def edit_job(job: Job, *, values: dict[str, Any]) -> Job:
     """Write the values while the job is READY, in one statement; raise InvalidTransition otherwise."""
-    if values and not Job.objects.filter(pk=job.pk, state=State.READY).update(**values):
+    waiting = Job.objects.filter(pk=job.pk, state=State.READY)
+    if not (waiting.update(**values) if values else waiting.exists()):
         job.refresh_from_db()
         raise InvalidTransition(subject="job", state=job.state, wanted="only a READY job can be changed")
     nudge()
@@ -50,7 +53,7 @@ def add_job(pipeline: Pipeline, *, spec: JobSpec, now: datetime) -> Job:
     Raise InvalidTransition if the stage has ended or the pipeline is stopped, NameTaken, and what admission raises.
     """
     admission.admit(pipeline.client_id, jobs=1, now=now)
-    (pipeline,) = Pipeline.objects.lock([pipeline.pk])
+    pipeline = Pipeline.objects.lock_one(pipeline.pk)
     if pipeline.is_finished or pipeline.is_stopped or not pipeline.divided:
         raise InvalidTransition(
             subject="pipeline", state=pipeline.state, wanted="it takes no jobs: it has ended, is stopped or not divided"
@@ -71,10 +74,13 @@ def add_job(pipeline: Pipeline, *, spec: JobSpec, now: datetime) -> Job:
 def delete_job(job: Job) -> None:
     """Delete a READY job that was never attempted and is not its stage's last; raise InvalidTransition otherwise."""
     Pipeline.objects.lock([job.pipeline_id])
+    # Its own lock too: a claim that goes on in a started stage takes none of the pipeline's.
+    job = Job.objects.lock_one(job.pk)
     if not Job.objects.filter(stage=job.stage_id).exclude(pk=job.pk).exists():
         raise InvalidTransition(subject="job", state=job.state, wanted="it is its stage's last and cannot be deleted")
-    deleted, _ = Job.objects.filter(pk=job.pk, state=State.READY, attempt=0).delete()
-    if not deleted:
-        job.refresh_from_db()
+    if job.state != State.READY or job.attempt:
         raise InvalidTransition(subject="job", state=job.state, wanted="only a job never attempted can be deleted")
+    job.delete()
+    # It may have been all that its stage waited for.
+    settling.settle([job.pipeline_id], now=clock.now())
     nudge()

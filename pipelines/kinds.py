@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from abc import ABC
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -64,6 +65,15 @@ def bounded(value: Any, *, most: int) -> Any:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a runner is sent of a job."""
+
+    kind: str
+    version: str
+    params: Mapping[str, Any]
+
+
 class Kind(ABC):
     """A kind of job in one version: what its parameters are and which type of runner executes it.
 
@@ -95,6 +105,14 @@ class Kind(ABC):
         except ValidationError as error:
             return translate(error, value=params, model=self.params_model)
         return []
+
+
+    def work(self, params: Mapping[str, Any]) -> Work:
+        """Return what a runner is sent: the job as it is.
+
+        A kind that is made of another one (a linter run by Shell) returns that one's, and no runner need know it.
+        """
+        return Work(kind=self.name, version=self.version, params=params)
 
 
 AnyKind = TypeVar("AnyKind", bound=Kind)

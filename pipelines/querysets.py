@@ -31,6 +31,10 @@ class PipelineQuerySet(models.QuerySet["Pipeline"]):
         """
         return list(self.filter(pk__in=sorted(set(ids))).order_by("pk").select_for_update(no_key=True))
 
+    def lock_one(self, pk: int) -> Pipeline:
+        """Lock and return the pipeline as it now stands; raise Pipeline.DoesNotExist if it was deleted meanwhile."""
+        return self.select_for_update(no_key=True).get(pk=pk)
+
 
 class JobQuerySet(models.QuerySet["Job"]):
     def visible_to(self, principal: Any) -> JobQuerySet:
@@ -40,6 +44,14 @@ class JobQuerySet(models.QuerySet["Job"]):
     def lock(self, ids: Iterable[int]) -> list[Job]:
         """Lock the rows FOR NO KEY UPDATE in id order and return them; an attempt is written under its job's lock."""
         return list(self.filter(pk__in=sorted(set(ids))).order_by("pk").select_for_update(no_key=True, of=("self",)))
+
+    def lock_all(self) -> list[int]:
+        """Lock every row of the set likewise and return the ids, leaving the wide columns unread."""
+        return list(self.order_by("pk").select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True))
+
+    def lock_one(self, pk: int) -> Job:
+        """Lock and return the job as it now stands; raise Job.DoesNotExist if it was deleted meanwhile."""
+        return self.select_for_update(no_key=True, of=("self",)).get(pk=pk)
 
 
 class EventQuerySet(models.QuerySet["Event"]):

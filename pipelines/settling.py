@@ -11,6 +11,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from pipelines import moves
 from pipelines.models import Job, Pipeline, Stage
+from pipelines.querysets import JobQuerySet
 from pipelines.states import UNFINISHED, UNSUCCESSFUL, State
 
 # Why a job ended CANCELLED: alone, with its pipeline, or because another job's failure stopped the pipeline.
@@ -52,10 +53,9 @@ def settle(pipelines: Iterable[int], *, now: datetime) -> None:
         ids = {s.pipeline for s in ended}
 
 
-def cancel_ready_jobs(jobs: QuerySet[Job], *, reason: str, now: datetime) -> list[int]:
+def cancel_ready_jobs(jobs: JobQuerySet, *, reason: str, now: datetime) -> list[int]:
     """Move the set's READY jobs to CANCELLED; return their ids. The caller holds the pipelines' row locks."""
-    ready = jobs.filter(state=State.READY).order_by("id").select_for_update(no_key=True, of=("self",))
-    ids = list(ready.values_list("id", flat=True))
+    ids = jobs.filter(state=State.READY).lock_all()
     return moves.move_jobs([{"id": pk, "reason": reason} for pk in ids], target=State.CANCELLED, now=now)
 
 

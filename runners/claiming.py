@@ -125,15 +125,16 @@ def _hand_out(placed: list[tuple[Candidate, Runner]], *, now: datetime) -> list[
         .select_for_update(no_key=True, skip_locked=True)
         .values_list("pk", flat=True)
     )
-    able = {c.job: (c, r) for c, r in placed if c.stage not in started or c.pipeline in locked}
-    # In id order like everybody else, and only what is still there to be claimed.
-    ready = (
+    able = {c.job for c, _ in placed if c.stage not in started or c.pipeline in locked}
+    # Only what is still there to be claimed.
+    ready = set(
         Job.objects.filter(pk__in=able, state=State.READY, eligible_at__lte=now)
         .order_by("pk")
         .select_for_update(no_key=True, skip_locked=True, of=("self",))
         .values_list("pk", flat=True)
     )
-    handed_out = [able[pk] for pk in ready]
+    # In claim order, so that attempts are numbered and sent in it.
+    handed_out = [(c, r) for c, r in placed if c.job in ready]
     moves.move_jobs(
         [{"id": c.job, "attempt": c.attempt + 1, "runner_name": r.name} for c, r in handed_out],
         target=State.IN_PROGRESS,

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from pipelines import kinds
+from pipelines.kinds import Work
 from pipelines.models import Job
 from runners import tokens
 from runners.claiming import Claim
@@ -48,9 +50,9 @@ def _requests(claims: list[Claim]) -> list[ExecuteRequest]:
         ExecuteRequest(
             job=claim.job,
             attempt=claim.attempt,
-            kind=job.kind,
-            version=job.version,
-            params=job.params,
+            kind=work.kind,
+            version=work.version,
+            params=dict(work.params),
             timeout=job.timeout,
             report_url=f"{settings.PUBLIC_URL}/api/v1/jobs/{claim.job}/report/",
             token=tokens.attempt_token(job=claim.job, attempt=claim.attempt),
@@ -58,5 +60,11 @@ def _requests(claims: list[Claim]) -> list[ExecuteRequest]:
         )
         for claim in claims
         # A job that was deleted with its pipeline meanwhile needs no runner.
-        if (job := jobs.get(claim.job))
+        if (job := jobs.get(claim.job)) and (work := _work(job))
     ]
+
+
+def _work(job: Job) -> Work:
+    """Return what the job's kind makes of it; as it is where this service does not have the kind any more."""
+    kind = kinds.registry.get(job.kind, job.version)
+    return kind.work(job.params) if kind else Work(kind=job.kind, version=job.version, params=job.params)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import BigIntegerField, F, Func
 
+from pipelines.models import Job
 from runners.models import Attempt, LogChunk
 
 _LOOK_SECONDS = 0.25
@@ -82,15 +83,28 @@ def read(attempt: Attempt, *, offset: int) -> Excerpt:
     return Excerpt(content=b"".join(parts), offset=offset)
 
 
-def wait_for_more(attempt: Attempt, *, offset: int, seconds: float) -> Attempt:
-    """Wait until the log goes beyond the offset or the attempt is over, at most so long; return it as it then is."""
-    until = time.monotonic() + seconds
+def wait_for_more(attempt: Attempt, *, offset: int, until: float) -> Attempt:
+    """Wait until the log goes beyond the offset or the attempt is over; return it as it then is.
+
+    At most until that moment of `time.monotonic`. Raises DoesNotExist if it is deleted meanwhile.
+    """
     while attempt.log_size <= offset and not attempt.is_over and time.monotonic() < until:
-        # Between two looks no database connection is held.
-        connection.close()
-        time.sleep(_LOOK_SECONDS)
+        _pause()
         attempt.refresh_from_db(fields=["log_size", "outcome"])
     return attempt
+
+
+def wait_for_attempt(job: Job, *, until: float) -> None:
+    """Wait likewise until the job, which was not attempted yet, is, or has ended without."""
+    while not job.attempt and not job.is_finished and time.monotonic() < until:
+        _pause()
+        job.refresh_from_db(fields=["attempt", "state"])
+
+
+def _pause() -> None:
+    # Between two looks no database connection is held.
+    connection.close()
+    time.sleep(_LOOK_SECONDS)
 
 
 def _notice(size: int) -> bytes:

@@ -19,6 +19,7 @@ NEVER_STARTED = "never_started"
 # In a row, then the job ends: something about it or its runner keeps it from ever starting.
 UNSTARTED_LIMIT = 10
 _BACKOFF_CAP_SECONDS = 300.0
+_JITTER = 0.2
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def _returned(job: Job, *, reason: str, now: datetime) -> Verdict:
 
 
 def backoff(failures: int) -> timedelta:
-    """Return the pause after so many failures: doubling from RETRY_BACKOFF_SECONDS, capped, with jitter."""
-    seconds = min(settings.RETRY_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 30), _BACKOFF_CAP_SECONDS)
+    """Return the pause after so many failures: doubling from RETRY_BACKOFF_SECONDS, jittered, never past the cap."""
+    doubled = settings.RETRY_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 30)
+    seconds = min(doubled, _BACKOFF_CAP_SECONDS / (1 + _JITTER))
     # Jitter spreads the retries of jobs that failed together; it is no secret.
-    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311
+    return timedelta(seconds=seconds * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311

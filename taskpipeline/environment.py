@@ -20,6 +20,14 @@ def text(name: str, *, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
+def choice(name: str, *, among: Iterable[str], default: str) -> str:
+    """Return the variable, one of the words; raise ImproperlyConfigured for any other."""
+    value = text(name, default=default)
+    if value not in among:
+        raise _refuse(name, value=value, expected=" or ".join(among))
+    return value
+
+
 def boolean(name: str, *, default: bool) -> bool:
     """Return the variable as a truth value; raise ImproperlyConfigured for any other word."""
     value = text(name).lower()

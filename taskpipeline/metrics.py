@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -20,13 +21,18 @@ from pipelines import clock
 from pipelines.models import Job, Pipeline
 from runners import doctor, pool
 from runners.models import Attempt, Runner, Sweep
+from taskpipeline.api import problems
+from taskpipeline.api.problems import Problem
 
 
 @require_safe
-def metrics(request: HttpRequest) -> HttpResponse:
+def metrics(request: HttpRequest) -> HttpResponseBase:
     """Answer a scrape that shows METRICS_TOKEN, or staff."""
     if not _may_see(request):
-        return HttpResponse(status=401, headers={"WWW-Authenticate": 'Bearer realm="metrics"'})
+        headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
+        return problems.plain(
+            Problem(401, "Show METRICS_TOKEN as a bearer token, or log in as staff.", headers=headers)
+        )
     registry = CollectorRegistry()
     registry.register(_FromDatabase())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,8 +20,14 @@ SECRET_KEY = environment.text("SECRET_KEY") or keys.local_secret_key(VAR_DIR / "
 SECRET_KEY_FALLBACKS = environment.words("SECRET_KEY_FALLBACKS")
 HOST = environment.text("HOST", default="127.0.0.1")
 PORT = environment.integer("PORT", default=8000, minimum=1, maximum=65535)
-PUBLIC_URL = environment.url("PUBLIC_URL", schemes=("http", "https"), default=f"http://{HOST}:{PORT}").rstrip("/")
-ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", HOST])
+# Who listens everywhere is reached from here by the loopback address; the world is told by PUBLIC_URL.
+_here = "127.0.0.1" if HOST in ("0.0.0.0", "::", "") else HOST  # noqa: S104
+PUBLIC_URL = environment.url("PUBLIC_URL", schemes=("http", "https"), default=f"http://{_here}:{PORT}").rstrip("/")
+# Loopback always: the stack's own probes and its runner come that way.
+ALLOWED_HOSTS = [
+    *environment.words("ALLOWED_HOSTS", default=[HOST, socket.gethostname(), urlsplit(PUBLIC_URL).hostname or HOST]),
+    *("localhost", "127.0.0.1", "[::1]"),
+]
 
 # Limits and clocks of the service.
 QUEUE_SIZE = environment.integer("QUEUE_SIZE", default=100)
@@ -59,7 +66,8 @@ if DATABASE_URL:
     }
 else:
     # What needs no database (check, makemigrations --check, --help, run_runner) runs; the rest is told by manage.py.
-    DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
+    DATABASES = {"default": {"ENGINE": "taskpipeline.no_database"}}
+    DATABASE_ROUTERS = ["taskpipeline.no_database.Router"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -117,6 +125,7 @@ TEMPLATES = [
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
+FORMAT_MODULE_PATH = "taskpipeline.formats"
 USE_TZ = True
 
 STATIC_URL = "static/"
@@ -169,7 +178,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["clients.permissions.IsClientOrStaff"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
+        "taskpipeline.api.browsable.BrowsableRenderer",
     ],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "taskpipeline.api.pagination.IdCursorPagination",
@@ -211,7 +220,8 @@ CELERY_BEAT_SCHEDULE = {
 _https = urlsplit(PUBLIC_URL).scheme == "https"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _https
-SECURE_REDIRECT_EXEMPT = [r"^healthz/$", r"^readyz/$", r"^metrics/?$"]
+# Probes and runners come from inside, past whatever ends TLS; a redirect would not take back the token they sent.
+SECURE_REDIRECT_EXEMPT = [r"^healthz/$", r"^readyz/$", r"^metrics$", r"^api/v1/(reports|jobs/\d+/report)/$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
 if environment.boolean("BEHIND_PROXY", default=False):
@@ -242,5 +252,5 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["clients.permissions.IsClientOrStaff"],
 }
 
-LOG_FORMAT = environment.text("LOG_FORMAT", default="console" if DEBUG else "json")
+LOG_FORMAT = environment.choice("LOG_FORMAT", among=("console", "json"), default="console" if DEBUG else "json")
 LOGGING = logs.logging_config(json=LOG_FORMAT == "json")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+from django.db import transaction
 
 from clients.models import Client
 from clients.registration import create_client
 from pipelines import clock, submitting
 from pipelines.definition import Document, JobSpec
 from pipelines.models import Job, Pipeline
-from runners import pool
-from runners.models import Attempt, Runner
+from runners import leases, pool
+from runners.models import Attempt, Runner, Sweep
 from runners.registration import create_runner
 from runners.reports import apply, read_item
 
@@ -48,7 +50,8 @@ def a_document(stages: Mapping[str, Iterable[str | dict[str, Any]]], **options: 
 
 
 def a_pipeline(client: Client, stages: Mapping[str, Iterable[str | dict[str, Any]]], **options: Any) -> Pipeline:
-    return submitting.submit(client, document=a_document(stages, **options), now=clock.now())
+    with transaction.atomic():
+        return submitting.submit(client, document=a_document(stages, **options), now=clock.now())
 
 
 def job(pipeline: Pipeline, name: str) -> Job:
@@ -84,3 +87,24 @@ def run(subject: Job, *ends: Mapping[str, Any]) -> Job:
     assert report(subject, STARTED, *(ends or (SUCCEEDED,))) == [200] * (1 + len(ends or (SUCCEEDED,)))
     subject.refresh_from_db()
     return subject
+
+
+def standing(pipeline: Pipeline) -> tuple[str, int, list[str]]:
+    """Return the pipeline's state and warnings, and the states of its stages."""
+    pipeline.refresh_from_db()
+    stages = pipeline.stages.order_by("position").values_list("state", flat=True)
+    return pipeline.state, pipeline.warnings, list(stages)
+
+
+def states(pipeline: Pipeline) -> dict[str, str]:
+    """Return the state of each of its jobs, the reason behind it where there is one."""
+    jobs = pipeline.jobs.order_by("id").values_list("name", "state", "reason")
+    return {name: f"{state} {reason}".strip() for name, state, reason in jobs}
+
+
+def go_silent(subject: Job) -> None:
+    """Have the lease of the job's live attempt be over, and take back what is."""
+    Sweep.objects.update_or_create(pk=leases.EXPIRE, defaults={"succeeded_at": clock.now()})
+    Attempt.objects.live().filter(job=subject).update(lease_until=clock.now() - timedelta(seconds=1))
+    leases.expire(now=clock.now())
+    subject.refresh_from_db()

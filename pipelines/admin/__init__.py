@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from pipelines.admin import clients
+from pipelines.admin import clients, jobs, pipelines
 
-__all__ = ["clients"]
+__all__ = ["clients", "jobs", "pipelines"]

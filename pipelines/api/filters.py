@@ -7,10 +7,13 @@ from typing import Any
 import django_filters
 from django import forms
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_field
+from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend, OrderingFilter
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from pipelines.definition.values import unusable_scalar
 from pipelines.models import Job, Pipeline
 from pipelines.states import State
 
@@ -20,24 +23,35 @@ class LabelsField(forms.Field):
 
     widget = forms.MultipleHiddenInput
 
-    def to_python(self, value: Any) -> dict[str, str]:
+    def to_python(self, value: Any) -> list[dict[str, str]]:
         labels = [str(each).partition("=") for each in value or ()]
         if not all(equals for _, equals, _ in labels):
             raise forms.ValidationError("Give it as label=key=value.")
-        return {key: wanted for key, _, wanted in labels}
+        if any(unusable_scalar(text) for label in labels for text in label):
+            raise forms.ValidationError("No label holds such characters.")
+        return [{key: wanted} for key, _, wanted in labels]
 
 
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
 class LabelFilter(django_filters.Filter):
     """`label=key=value`, which may be repeated: every one of them must match."""
 
     field_class = LabelsField
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
-        return qs.filter(labels__contains=value) if value else qs
+        for label in value or ():
+            qs = qs.filter(labels__contains=label)
+        return qs
+
+
+class IdFilter(django_filters.NumberFilter):
+    """A whole number: of a fraction or an exponent, Django would drop what does not fit an id."""
+
+    field_class = forms.IntegerField
 
 
 class PipelineFilter(django_filters.FilterSet):
-    state = django_filters.MultipleChoiceFilter(choices=State.choices)
+    state = django_filters.MultipleChoiceFilter(choices=State.choices, distinct=False)
     name = django_filters.CharFilter()
     label = LabelFilter(help_text="key=value; may be repeated, every one must match.")
     created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
@@ -50,9 +64,9 @@ class PipelineFilter(django_filters.FilterSet):
 
 
 class JobFilter(django_filters.FilterSet):
-    pipeline = django_filters.NumberFilter(field_name="pipeline_id")
+    pipeline = IdFilter(field_name="pipeline_id", min_value=1)
     stage = django_filters.CharFilter(field_name="stage__name")
-    state = django_filters.MultipleChoiceFilter(choices=State.choices)
+    state = django_filters.MultipleChoiceFilter(choices=State.choices, distinct=False)
     kind = django_filters.CharFilter()
     runner = django_filters.CharFilter(field_name="runner_name")
 
@@ -74,7 +88,14 @@ class OldestFirst(BaseFilterBackend):
 
 
 class IdOrdering(OrderingFilter):
-    """`ordering`, one of the view's `ordering_fields`; ties keep the order of creation."""
+    """`ordering`, some of the view's `ordering_fields`; ties keep the order of creation."""
+
+    def remove_invalid_fields(self, queryset: Any, fields: Any, view: Any, request: Any) -> Any:
+        """Refuse instead: who misspells an order should not read on in another."""
+        if super().remove_invalid_fields(queryset, fields, view, request) != fields:
+            names = ", ".join(view.ordering_fields)
+            raise ValidationError({"ordering": [f"Order by {names}; with '-' before it, downwards."]})
+        return fields
 
     def get_ordering(self, request: Any, queryset: QuerySet[Any], view: Any) -> Any:
         ordering = super().get_ordering(request, queryset, view)

@@ -18,21 +18,25 @@ from rest_framework.response import Response
 from pipelines import cancelling, clock, definition, editing
 from pipelines.api import bodies
 from pipelines.api.filters import IdOrdering, JobFilter
+from pipelines.api.raw_forms import JOB, RawForms
 from pipelines.api.serializers import JobSerializer
 from pipelines.definition import DocumentError, DocumentErrors
+from pipelines.exceptions import UnknownStage
 from pipelines.models import Job, Pipeline
 
 
-class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Job]):
+class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Job]):
     """Jobs: add one to a pipeline, follow, change, cancel and delete them."""
 
     queryset = Job.objects.all()
     serializer_class = JobSerializer
     parser_classes = bodies.PARSERS
+    example = JOB
+    changeable = ("priority", "params", "retry_attempt", "allow_failure", "timeout")
     filterset_class = JobFilter
     filter_backends = [DjangoFilterBackend, IdOrdering]
     ordering_fields = ["id", "created_at", "priority", "name"]
-    lookup_value_regex = r"\d{1,18}"
+    lookup_value_regex = "[0-9]{1,18}"
 
     def get_queryset(self) -> QuerySet[Job]:
         return Job.objects.visible_to(self.request.user).select_related("stage")
@@ -43,7 +47,10 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         value = self._value(request)
         pipeline = self._pipeline_named(value)
         spec = definition.parse_job({name: item for name, item in value.items() if name != "pipeline"})
-        job = editing.add_job(pipeline, spec=spec, now=clock.now())
+        try:
+            job = editing.add_job(pipeline, spec=spec, now=clock.now())
+        except UnknownStage as error:
+            raise DocumentErrors([DocumentError("/stage", str(error))]) from error
         location = request.build_absolute_uri(reverse("job-detail", args=[job.pk]))
         return Response(JobSerializer(job).data, status=201, headers={"Location": location})
 
@@ -67,7 +74,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         return Response(JobSerializer(job).data, status=200 if job.is_finished else 202)
 
     def _value(self, request: Request) -> Any:
-        body: bodies.Body = request.data  # type: ignore[assignment]
+        body = bodies.body_of(request)
         return definition.load(body.content, media_type=body.media_type, limits=bodies.limits())
 
     def _pipeline_named(self, value: object) -> Pipeline:

@@ -10,6 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,12 +20,14 @@ from pipelines import admission, cancelling, clock, definition, editing, idempot
 from pipelines.api import bodies
 from pipelines.api.filters import IdOrdering, OldestFirst, PipelineFilter
 from pipelines.api.planning import PlanSerializer, plan
+from pipelines.api.raw_forms import PIPELINE, RawForms, SubmitsForClients
 from pipelines.api.schema import DOCUMENT
 from pipelines.api.serializers import EventSerializer, PipelineSerializer, PipelineSummarySerializer, job_counts
 from pipelines.exceptions import InvalidTransition
 from pipelines.idempotency import Answer
 from pipelines.models import Event, Pipeline
 
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _CLIENT = OpenApiParameter("client", str, description="For staff: the client the pipeline is for.")
 _DRY_RUN = OpenApiParameter("dry_run", bool, description="Validate and plan, store nothing.")
 _KEY = OpenApiParameter(
@@ -33,16 +36,20 @@ _KEY = OpenApiParameter(
 
 
 @extend_schema_view(retrieve=extend_schema(responses=PipelineSerializer))
-class PipelineViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Pipeline]):
+class PipelineViewSet(
+    SubmitsForClients, RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Pipeline]
+):
     """Pipelines: submit, follow, change, cancel and delete them. Smaller number = higher priority, everywhere."""
 
     queryset = Pipeline.objects.all()
     serializer_class = PipelineSummarySerializer
     parser_classes = bodies.PARSERS
+    example = PIPELINE
+    changeable = ("name", "priority", "labels")
     filterset_class = PipelineFilter
     filter_backends = [DjangoFilterBackend, IdOrdering]
     ordering_fields = ["id", "created_at", "priority", "name"]
-    lookup_value_regex = r"\d{1,18}"
+    lookup_value_regex = "[0-9]{1,18}"
 
     def get_queryset(self) -> QuerySet[Pipeline]:
         return Pipeline.objects.visible_to(self.request.user).select_related("client")
@@ -61,9 +68,9 @@ class PipelineViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Submit a pipeline as YAML or JSON; a large one is divided after the answer (202)."""
         client = submitting_client(request)
-        body: bodies.Body = request.data  # type: ignore[assignment]
+        body = bodies.body_of(request)
         document = definition.parse(body.content, media_type=body.media_type, limits=bodies.limits())
-        if request.query_params.get("dry_run", "").lower() in ("true", "1"):
+        if _is_dry_run(request):
             admission.check_fits(client, jobs=len(document.jobs))
             return Response(plan(document))
 
@@ -71,8 +78,8 @@ class PipelineViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
             pipeline = submitting.submit(client, document=document, now=clock.now())
             return pipeline, 201 if pipeline.divided else 202
 
-        key = request.headers.get("Idempotency-Key", "")
-        if key:
+        key = request.headers.get("Idempotency-Key")
+        if key is not None:
             answer = idempotency.once(
                 key=idempotency.read_key(key),
                 client=client,
@@ -94,7 +101,7 @@ class PipelineViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change name, priority or labels while it is unfinished."""
         pipeline = self.get_object()
-        body: bodies.Body = request.data  # type: ignore[assignment]
+        body = bodies.body_of(request)
         value = definition.load(body.content, media_type=body.media_type, limits=bodies.limits())
         return Response(self._shown(editing.edit_pipeline(pipeline, values=definition.parse_pipeline_changes(value))))
 
@@ -124,3 +131,11 @@ class PipelineViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     def _shown(self, pipeline: Pipeline) -> Any:
         context = {**self.get_serializer_context(), "job_counts": job_counts([pipeline])}
         return PipelineSerializer(pipeline, context=context).data
+
+
+def _is_dry_run(request: Request) -> bool:
+    """Tell whether nothing is to be stored; a word that could mean either is refused, never taken for no."""
+    given = request.query_params.get("dry_run", "false").lower()
+    if given not in _BOOLEANS:
+        raise ValidationError({"dry_run": ["Give true or false."]})
+    return _BOOLEANS[given]

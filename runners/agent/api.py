@@ -21,6 +21,7 @@ class Reply:
     sent_at: float  # monotonic: leases count from here, not from when the answer came
     status: int | None = None
     results: Sequence[dict[str, Any]] | None = None
+    drain: bool = False
     retry_after: float | None = None
     error: str = ""
 
@@ -74,7 +75,7 @@ class Api:
         results = answer.get("results") if isinstance(answer, dict) else None
         if not isinstance(results, list) or len(results) != count or not all(isinstance(r, dict) for r in results):
             return Reply(sent_at=sent_at, status=response.status, error="not an answer of the reports API")
-        return Reply(sent_at=sent_at, status=response.status, results=results)
+        return Reply(sent_at=sent_at, status=response.status, results=results, drain=answer.get("drain") is True)
 
 
 def _seconds(value: str | None) -> float | None:

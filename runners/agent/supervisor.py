@@ -175,6 +175,9 @@ class Supervisor:
             taken &= self._custody.answered(report, result, sent_at=reply.sent_at, now=now)
         if not taken:
             self._courier.hold_back(now=now)
+        if reply.drain:
+            # The net under the message that asked for it.
+            self._drain()
 
     # The end.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import ListAPIView, get_object_or_404
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -23,6 +25,13 @@ from runners.models import Attempt
 _WAIT_SECONDS_MAX = 30
 # Of a process's threads so many may wait; who finds none left is answered at once.
 _waiters = threading.BoundedSemaphore(settings.STREAM_LIMIT)
+
+
+class PlainTextRenderer(JSONRenderer):
+    """Lets `Accept: text/plain` in; what the view answers is text already."""
+
+    media_type = "text/plain"
+    format = "txt"
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):
@@ -59,32 +68,48 @@ class LogView(APIView):
     """An attempt's log as text from a byte offset on; read on at `X-Log-Size` until `X-Log-Complete` is true."""
 
     queryset = Job.objects.all()
+    renderer_classes = [PlainTextRenderer, *APIView.renderer_classes]
 
     @extend_schema(
         parameters=[
             OpenApiParameter("attempt", int, description="Which attempt; the latest by default."),
             OpenApiParameter("offset", int, description="Bytes to skip."),
-            OpenApiParameter("wait", float, description="Seconds to wait for more, up to 30."),
+            OpenApiParameter("wait", int, description="Seconds to wait for more, up to 30."),
         ],
         responses={(200, "text/plain"): OpenApiTypes.STR},
     )
     def get(self, request: Request, pk: int) -> HttpResponse:
         job = get_object_or_404(Job.objects.visible_to(request.user), pk=pk)
-        number = _number(request, "attempt", default=job.attempt)
-        offset = _number(request, "offset", default=0)
-        wait = min(_number(request, "wait", default=0), _WAIT_SECONDS_MAX)
-        attempt = Attempt.objects.filter(job=job, number=number).first()
-        if attempt is None and (number != job.attempt or job.attempt):
-            raise Http404
-        if attempt is None:
-            return _answer(b"", offset=0, size=0, complete=job.is_finished)
+        number = _number(request, "attempt")
+        offset = _number(request, "offset") or 0
+        wait = min(_number(request, "wait") or 0, _WAIT_SECONDS_MAX)
         if wait and _waiters.acquire(blocking=False):
             try:
-                attempt = logs.wait_for_more(attempt, offset=offset, seconds=wait)
+                attempt = _wait(job, number=number, offset=offset, until=time.monotonic() + wait)
             finally:
                 _waiters.release()
+        else:
+            attempt = _attempt(job, number=number)
+        if attempt is None:
+            return _answer(b"", offset=0, size=0, complete=job.is_finished)
         excerpt = logs.read(attempt, offset=offset)
         return _answer(excerpt.content, offset=excerpt.offset, size=attempt.log_size, complete=attempt.is_over)
+
+
+def _wait(job: Job, *, number: int | None, offset: int, until: float) -> Attempt | None:
+    """Wait for text behind the offset, of a job not attempted yet for its first attempt as well."""
+    if number is None and not job.attempt:
+        logs.wait_for_attempt(job, until=until)
+    attempt = _attempt(job, number=number)
+    return logs.wait_for_more(attempt, offset=offset, until=until) if attempt else None
+
+
+def _attempt(job: Job, *, number: int | None) -> Attempt | None:
+    """Return the attempt of that number, or the latest, None if there was none yet; raise Http404 for a number."""
+    found = Attempt.objects.filter(job=job, number=job.attempt if number is None else number).first()
+    if found is None and number is not None:
+        raise Http404
+    return found
 
 
 def _answer(content: bytes, *, offset: int, size: int, complete: bool) -> HttpResponse:
@@ -98,10 +123,10 @@ def _answer(content: bytes, *, offset: int, size: int, complete: bool) -> HttpRe
     return HttpResponse(content, content_type="text/plain; charset=utf-8", headers=headers)
 
 
-def _number(request: Request, name: str, *, default: int) -> int:
-    value = request.query_params.get(name, "")
-    if not value:
-        return default
+def _number(request: Request, name: str) -> int | None:
+    value = request.query_params.get(name)
+    if value is None:
+        return None
     if not value.isdecimal() or not value.isascii() or len(value) > 18:
         raise ValidationError({name: ["Give a whole number that is not negative."]})
     return int(value)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ParseError
-from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from pipelines import clock
-from pipelines.api.bodies import TooLarge, read_bounded
+from pipelines.api.bodies import TooLarge
 from runners import presence
 from runners.api.authentication import (
     AttemptPrincipal,
@@ -24,20 +22,8 @@ from runners.api.authentication import (
     RunnerPrincipal,
     RunnerTokenAuthentication,
 )
-from runners.reports import MAX_BYTES, MAX_ITEMS, Item, Reply, apply, read_item
-
-
-class ReportParser(BaseParser):
-    """JSON up to MAX_BYTES; raises TooLarge or ParseError."""
-
-    media_type = "application/json"
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        body = read_bounded(stream, limit=MAX_BYTES)
-        try:
-            return json.loads(body)
-        except (ValueError, RecursionError):
-            raise ParseError("The body is not JSON.") from None
+from runners.api.parsers import BoundedJSONParser
+from runners.reports import MAX_ITEMS, Item, Reply, apply, read_item
 
 
 class ReportItemSerializer(serializers.Serializer[Any]):
@@ -75,6 +61,7 @@ class ReportBatchSerializer(serializers.Serializer[Any]):
 
 class ReplyBatchSerializer(serializers.Serializer[Any]):
     results = ReplySerializer(many=True)
+    drain = serializers.BooleanField(help_text="Take no more and leave once idle, should the message have been lost.")
 
 
 class ReportsView(APIView):
@@ -82,7 +69,7 @@ class ReportsView(APIView):
 
     authentication_classes = [RunnerTokenAuthentication]
     permission_classes = [IsWorker]
-    parser_classes = [ReportParser]
+    parser_classes = [BoundedJSONParser]
     renderer_classes = [JSONRenderer]
 
     @extend_schema(request=ReportBatchSerializer, responses=ReplyBatchSerializer)
@@ -99,7 +86,7 @@ class ReportsView(APIView):
         items: list[Item] = [each for each in read if not isinstance(each, dict)]
         applied = iter(apply(items, allowed=None, runner=principal.runner.pk, now=now) if items else ())
         replies: list[Reply] = [each if isinstance(each, dict) else next(applied) for each in read]
-        return Response({"results": replies})
+        return Response({"results": replies, "drain": principal.runner.draining_since is not None})
 
 
 class ReportView(APIView):
@@ -107,7 +94,7 @@ class ReportView(APIView):
 
     authentication_classes = [AttemptTokenAuthentication]
     permission_classes = [IsWorker]
-    parser_classes = [ReportParser]
+    parser_classes = [BoundedJSONParser]
     renderer_classes = [JSONRenderer]
 
     @extend_schema(request=ReportItemSerializer, responses=ReplySerializer)

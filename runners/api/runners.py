@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
@@ -14,14 +16,22 @@ from clients.permissions import IsStaff
 from pipelines import clock
 from pipelines.nudges import nudge
 from runners import presence, registration
+from runners.api.parsers import BoundedJSONParser
 from runners.models import Runner, RunnerType
+
+
+class ClientField(serializers.SlugRelatedField[Client]):
+    """A client by its id."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or "\0" in data:  # PostgreSQL's text has no NUL
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class RunnerSerializer(serializers.ModelSerializer[Runner]):
     type = serializers.ChoiceField(RunnerType.choices, default=RunnerType.SERVER)
-    clients = serializers.SlugRelatedField(
-        many=True, required=False, slug_field="client_id", queryset=Client.objects.all()
-    )
+    clients = ClientField(many=True, required=False, slug_field="client_id", queryset=Client.objects.all())
     accepted_kinds = serializers.ListField(child=serializers.CharField(), read_only=True)
     in_use = serializers.IntegerField(read_only=True)
     online = serializers.BooleanField(source="is_online", read_only=True)
@@ -37,6 +47,13 @@ class RunnerSerializer(serializers.ModelSerializer[Runner]):
 
     def get_paused(self, runner: Runner) -> bool:
         return runner.paused_at is not None
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse what is no field: a misspelt one would be passed over, as if it had been set."""
+        unknown = [str(name) for name in data if name not in self.fields] if isinstance(data, Mapping) else []
+        if unknown:
+            raise serializers.ValidationError({name: ["A runner has no such field."] for name in unknown})
+        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         for name in ("name", "type"):
@@ -57,9 +74,10 @@ class RunnerViewSet(viewsets.ModelViewSet[Runner]):
     queryset = Runner.objects.all()
     serializer_class = RunnerSerializer
     permission_classes = [IsStaff]
+    parser_classes = [BoundedJSONParser]
     filter_backends = []
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
-    lookup_value_regex = r"\d{1,18}"
+    lookup_value_regex = "[0-9]{1,18}"
 
     def get_queryset(self) -> QuerySet[Runner]:
         return Runner.objects.with_use().with_online(clock.now()).prefetch_related("clients")
@@ -69,13 +87,14 @@ class RunnerViewSet(viewsets.ModelViewSet[Runner]):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
-        made = registration.create_runner(
-            values["name"],
-            runner_type=values["type"],
-            capacity=values.get("capacity", 16),
-            runner_kinds=values.get("kinds", []),
-        )
-        made.runner.clients.set(values.get("clients", []))
+        with transaction.atomic():
+            made = registration.create_runner(
+                values["name"],
+                runner_type=values["type"],
+                capacity=values.get("capacity", 16),
+                runner_kinds=values.get("kinds", []),
+            )
+            made.runner.clients.set(values.get("clients", []))
         shown = self.get_serializer(self.get_queryset().get(pk=made.runner.pk)).data
         return Response({**shown, "token": made.token}, status=201)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from runners.kinds import shell
+import importlib
+import pkgutil
 
-__all__ = ["shell"]
+for module in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):
+    importlib.import_module(module.name)

@@ -7,6 +7,10 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from pipelines.definition.limits import MAX_DEPTH
+from pipelines.definition.values import unusable
+from pipelines.wording import pointer
+
 MAX_ITEMS = 1000
 MAX_BYTES = 4 << 20
 MESSAGE_BYTES = 4096
@@ -38,7 +42,7 @@ class _Item(BaseModel):
 
 class Started(_Item):
     event: Literal["started"]
-    worker: str = Field(min_length=1, max_length=255)
+    worker: str = Field(min_length=1, max_length=255, pattern=r"^[^\x00]*$")
 
 
 class Progress(_Item):
@@ -90,11 +94,10 @@ def read_item(raw: Any) -> Item | Reply:
     if isinstance(item, Log) and len(item.text.encode()) > LOG_BYTES:
         return refuse(raw, status=413, detail=f"a log item holds at most {LOG_BYTES} bytes")
     if isinstance(item, Finished) and item.result is not None:
-        encoded = json.dumps(item.result)
-        if len(encoded) > RESULT_BYTES:
+        if problem := next(unusable(item.result, max_depth=MAX_DEPTH, path=("result",)), None):
+            return refuse(raw, status=400, detail=f"{pointer(problem.path)}: {problem.detail}")
+        if len(json.dumps(item.result)) > RESULT_BYTES:
             return refuse(raw, status=413, detail=f"a result holds at most {RESULT_BYTES} bytes of JSON")
-        if "\\u0000" in encoded or not _is_utf8(json.dumps(item.result, ensure_ascii=False)):
-            return refuse(raw, status=400, detail="a result holds no NUL character and only valid Unicode")
     return item
 
 
@@ -103,9 +106,9 @@ def refuse(raw: Any, *, status: int, detail: str) -> Reply:
     members = raw if isinstance(raw, dict) else {}
     job, attempt, event = members.get("job"), members.get("attempt"), members.get("event")
     return Reply(
-        job=job if isinstance(job, int) else None,
-        attempt=attempt if isinstance(attempt, int) else None,
-        event=event if isinstance(event, str) and len(event) <= 32 else None,
+        job=job if isinstance(job, int) and not isinstance(job, bool) else None,
+        attempt=attempt if isinstance(attempt, int) and not isinstance(attempt, bool) else None,
+        event=event if isinstance(event, str) and len(event) <= 32 and _is_utf8(event) else None,
         status=status,
         detail=detail,
         cancel=False,

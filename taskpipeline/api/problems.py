@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -49,6 +51,9 @@ _STATUS: dict[type[Exception], int] = {
     RunnerError: 400,
     ClientError: 400,
     OperationalError: 503,
+    InterfaceError: 503,
+    # A row that was there when the request began, deleted by another meanwhile.
+    ObjectDoesNotExist: 404,
     Http404: 404,
     PermissionDenied: 403,
 }
@@ -76,30 +81,34 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
         return None
     set_rollback()
     response = Response(problem.body, status=problem.status, headers=problem.headers)
-    renderer = getattr(context.get("request"), "accepted_renderer", None)
-    if renderer is None or renderer.format == "json":
-        # The browsable API shows the same body in a page.
+    request = context["request"]
+    if not isinstance(getattr(request, "accepted_renderer", None), BrowsableAPIRenderer):
+        # Whatever was asked for, text or YAML, a problem is JSON; the browsable API shows the same in a page.
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
         response.content_type = MEDIA_TYPE
     return response
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer a path that leads nowhere."""
-    return _plain(Problem(404, "There is nothing at this address."))
+    return plain(Problem(404, "There is nothing at this address."))
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """Answer what nobody foresaw; the trace is in the log and never leaves."""
-    return _plain(Problem(500, "Something went wrong here; it has been logged."))
+    """Answer what nobody foresaw, or the database away outside of DRF; the trace is in the log and never leaves."""
+    error = sys.exc_info()[1]
+    known = _problem(error) if isinstance(error, OperationalError | InterfaceError) else None
+    return plain(known or Problem(500, "Something went wrong here; it has been logged."))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer a request that Django refuses before any view sees it."""
-    return _plain(Problem(400, "The request is malformed or for another host."))
+    return plain(Problem(400, "The request is malformed or for another host."))
 
 
-def _plain(problem: Problem) -> HttpResponseBase:
-    return JsonResponse(problem.body, status=problem.status, content_type=MEDIA_TYPE)
+def plain(problem: Problem) -> HttpResponseBase:
+    """Return the response of a view that is none of DRF's."""
+    return JsonResponse(problem.body, status=problem.status, content_type=MEDIA_TYPE, headers=problem.headers)
 
 
 def _problem(error: Exception) -> Problem | None:
@@ -110,7 +119,7 @@ def _problem(error: Exception) -> Problem | None:
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)
     if status is None:
         return None
-    if isinstance(error, OperationalError):
+    if isinstance(error, OperationalError | InterfaceError):
         logger.error("database is away", extra={"error": str(error)})
         return Problem(status, "The service's database does not answer; try again.", headers={"Retry-After": "2"})
     return Problem(status, _detail(error, status=status), members=_members(error))
@@ -119,7 +128,7 @@ def _problem(error: Exception) -> Problem | None:
 def _detail(error: Exception, *, status: int) -> str:
     if isinstance(error, ProtectedError):
         return "It is still in use and cannot be deleted."
-    if isinstance(error, Http404):
+    if isinstance(error, Http404 | ObjectDoesNotExist):
         return "There is no such thing, or it is not yours."
     return str(error) or HTTPStatus(status).phrase
 

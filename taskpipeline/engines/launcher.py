@@ -8,17 +8,19 @@ usage: launcher.py ORDERS PROGRAM [ARGUMENT ...]     ORDERS: JSON, see `spawn.Or
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import signal
-import stat
 import sys
 from collections.abc import Iterable
 
 # linux/prctl.h, linux/capability.h
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAPABILITY_VERSION_3 = 0x20080522
@@ -70,22 +72,16 @@ def _hold(*, effective: int, permitted: int) -> None:
     _check(libc.capset(_header(), ctypes.byref(wanted)))
 
 
-def unreachable(*, program: str, needs: Iterable[str], overrides: bool) -> str | None:
-    """Return the first path that this process, as it now is, cannot use."""
-    for path in needs:
-        try:
-            if os.path.isdir(path):
-                os.listdir(path)
-            else:
-                os.close(os.open(path, os.O_RDONLY))
-        except OSError:
+def unreachable(paths: Iterable[str]) -> str | None:
+    """Return the first path that this process, as it now is, may not use: read, and enter or run if that is its use."""
+    for path in paths:
+        runs = os.path.isdir(path) or path == sys.argv[2]
+        if not os.access(path, os.R_OK | (os.X_OK if runs else 0)):
             return path
-    mode = os.stat(program)
-    executable = mode.st_mode & (stat.S_IXUSR if mode.st_uid == os.geteuid() else stat.S_IXOTH)
-    return None if executable or overrides else program
+    return None
 
 
-def become(*, uid: int, gid: int, program: str, needs: Iterable[str]) -> None:
+def become(*, uid: int, gid: int, needs: Iterable[str]) -> None:
     """Turn into the user for good, with the weakest capability that lets it reach what it needs.
 
     No directory's mode is changed for its sake: the tree above may belong to somebody else.
@@ -93,6 +89,11 @@ def become(*, uid: int, gid: int, program: str, needs: Iterable[str]) -> None:
     needs = list(needs)
     linux = sys.platform == "linux"
     if linux:
+        # access(2), with which PostgreSQL looks for its own files, disregards the capabilities of whoever is not root,
+        # unless the user's number has been made to mean nothing to them. That itself is a privilege; without it
+        # `unreachable`, which asks access(2) too, tells the truth.
+        with contextlib.suppress(OSError):
+            _prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP)
         _prctl(PR_SET_KEEPCAPS, 1)
     os.setgroups([])
     os.setresgid(gid, gid, gid)
@@ -105,14 +106,17 @@ def become(*, uid: int, gid: int, program: str, needs: Iterable[str]) -> None:
             continue
         if linux:
             _hold(effective=mask, permitted=permitted)
-        blocked = unreachable(program=program, needs=needs, overrides=choice == CAP_DAC_OVERRIDE)
+        blocked = unreachable(needs)
         if blocked is None:
             if linux:
                 _hold(effective=mask, permitted=mask)
             if choice is not None:
                 _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, choice)
             return
-    sys.exit(f"The user with number {uid} cannot reach {blocked}, and this system does not let us help it.")
+    sys.exit(
+        f"The user with number {uid} cannot reach {blocked}, and this system does not let us help it: move the "
+        "checkout and VAR_DIR to where it may enter (not below /root, say), or set DATABASE_URL."
+    )
 
 
 def die_with(*, parent: int, number: int) -> None:
@@ -127,7 +131,7 @@ def main() -> None:
     orders = json.loads(sys.argv[1])
     argv = sys.argv[2:]
     if orders["uid"] is not None:
-        become(uid=orders["uid"], gid=orders["gid"], program=argv[0], needs=orders["needs"])
+        become(uid=orders["uid"], gid=orders["gid"], needs=[argv[0], *orders["needs"]])
     for number in (signal.SIGINT, signal.SIGHUP):  # ignored, if a shell put us in the background
         signal.signal(number, signal.SIG_DFL)
     die_with(parent=orders["parent"], number=orders["death_signal"])  # after `become`: a change of user clears it

@@ -41,7 +41,8 @@ class Postgres(Engine):
     def needs(self) -> Sequence[Path]:
         home = binaries.postgres_home()
         share = home / "share" / "postgresql"
-        return [home / "bin" / "postgres", home / "lib", share / "postgres.bki", self.home]
+        libraries = home.parents[1] / f"{home.parent.name}.libs"
+        return [home / "bin", home / "lib", libraries, share / "postgres.bki", self.home]
 
     def prepare(self) -> None:
         """Make the cluster if there is none, and see that it is one of ours."""

@@ -69,6 +69,7 @@ def programs(
     ]
 
 
-def preparation(base: Mapping[str, str], *, manage: Path) -> Program:
+def preparation(base: Mapping[str, str], *, manage: Path, introduce: bool) -> Program:
     """Return the program that brings the database up to date and makes what a first start needs."""
-    return Program("prepare", [sys.executable, str(manage), "seed", "--json"], env=base)
+    options = ["--json", *(["--introduce"] if introduce else [])]
+    return Program("prepare", [sys.executable, str(manage), "seed", *options], env=base)

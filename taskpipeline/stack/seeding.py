@@ -7,6 +7,7 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from django.contrib.auth.models import User
 
@@ -37,8 +38,8 @@ def ensure_operator() -> Secret | None:
     return Secret(OPERATOR, password)
 
 
-def ensure_client(file: Path) -> Secret | None:
-    """Make the client `demo`, its id and secret kept in the file; return them if they are new.
+def ensure_client(file: Path) -> None:
+    """Make the client `demo`, its id and secret kept in the file.
 
     A client whose secret the file does not know gets another: the one it had stays good as its previous one.
     """
@@ -46,19 +47,28 @@ def ensure_client(file: Path) -> Secret | None:
     if client is None:
         made = create_client(CLIENT)
         found = Secret(made.client_id, made.client_secret)
-    elif client.matching_secret(_kept(file).get("client_secret", "")):
-        return None
+    elif client.matching_secret(str(_kept(file).get("client_secret", ""))):
+        return
     else:
         found = Secret(client.client_id, rotate_secret(client))
-    _keep(file, json.dumps({"client_id": found.name, "client_secret": found.secret}) + "\n")
-    return found
+    _keep(file, json.dumps({"client_id": found.name, "client_secret": found.secret, "shown": False}) + "\n")
+
+
+def client_to_show(file: Path) -> Secret | None:
+    """Return the client's id and secret if they have never been shown, and note that now they are."""
+    kept = _kept(file)
+    if kept.get("shown", True):
+        return None
+    _keep(file, json.dumps(kept | {"shown": True}) + "\n")
+    return Secret(kept["client_id"], kept["client_secret"])
 
 
 def ensure_runner(name: str, *, capacity: int | None, file: Path) -> None:
     """Make the server runner and keep its token in the file; a capacity that is named holds for one there is too."""
     runner = Runner.objects.filter(name=name).first()
     if runner is None:
-        _keep(file, create_runner(name, **({} if capacity is None else {"capacity": capacity})).token)
+        made = create_runner(name) if capacity is None else create_runner(name, capacity=capacity)
+        _keep(file, made.token)
         return
     if capacity is not None and runner.capacity != capacity:
         Runner.objects.filter(pk=runner.pk).update(capacity=capacity)
@@ -66,7 +76,7 @@ def ensure_runner(name: str, *, capacity: int | None, file: Path) -> None:
         _keep(file, rotate_token(runner))
 
 
-def _kept(file: Path) -> dict[str, str]:
+def _kept(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text())
     except (OSError, ValueError):

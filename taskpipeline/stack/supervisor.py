@@ -22,7 +22,7 @@ from taskpipeline.engines.records import Urls
 from taskpipeline.engines.spawn import spawn
 from taskpipeline.stack.address import Address
 from taskpipeline.stack.child import Child, Program
-from taskpipeline.stack.exceptions import InterruptedStartError, StackError
+from taskpipeline.stack.exceptions import StackError, StoppedError
 from taskpipeline.stack.holding import Holding
 from taskpipeline.stack.interrupts import Interrupts
 from taskpipeline.stack.programs import environment, preparation, programs
@@ -31,7 +31,7 @@ from taskpipeline.stack.watching import Watched, WatchedEngine, look_after
 MOMENT_SECONDS = 0.05
 TEND_SECONDS = 1.0
 ROTATE_SECONDS = 60.0
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +52,11 @@ class Supervisor:
     Entering raises StackError or EngineError, with everything stopped again, if the stack does not come up.
     """
 
-    def __init__(self, layout: Layout, *, say: Callable[[str], None]) -> None:
+    def __init__(self, layout: Layout, *, say: Callable[[str], None], introduce: bool) -> None:
         self.layout = layout
+        self.introduce = introduce  # make an operator's login, and have `made` tell what nobody has been told yet
         self.interrupts = Interrupts()
-        self.made: dict[str, Any] = {}  # what the preparation says it made, secrets included
+        self.made: dict[str, Any] = {}  # secrets in clear
         self._say = say
         self._children: list[Child] = []
         self._watched: list[Watched] = []
@@ -92,7 +93,10 @@ class Supervisor:
 
     def _start(self) -> None:
         layout = self.layout
-        (layout.var_dir / "log").mkdir(parents=True, exist_ok=True)
+        try:
+            (layout.var_dir / "log").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StackError(f"VAR_DIR cannot be used: {error}") from error
         self._cleanup.enter_context(self.interrupts)
         self._holding = Holding(layout.var_dir)
         self._cleanup.callback(self._holding.release)
@@ -116,7 +120,7 @@ class Supervisor:
     def _prepare(self, base: Mapping[str, str]) -> None:
         """Bring the database up to date; what was made for a first start is in `made`."""
         self._say("Preparing the database ...")
-        program = preparation(base, manage=self._manage)
+        program = preparation(base, manage=self._manage, introduce=self.introduce)
         log = self.layout.var_dir / "log" / f"{program.name}.log"
         rotate(log)
         with log.open("ab") as errors, self._spawn_for_output(program, errors=errors) as process:
@@ -126,7 +130,7 @@ class Supervisor:
                     process.terminate()
             output = process.stdout.read() if process.stdout else b""
         if self.interrupts.count:
-            raise InterruptedStartError("InterruptedStartError.")
+            raise StoppedError
         if process.returncode != 0:
             raise StackError(f"The database could not be prepared. The end of {log}:\n{tail(log)}")
         self.made = json.loads(output.splitlines()[-1])
@@ -169,8 +173,8 @@ class Supervisor:
         deadline = time.monotonic() + READY_SECONDS
         with httpx.Client(base_url=self.layout.address.url, trust_env=False, timeout=5) as client:
             while not _answers(client):
-                if not self.tend(seconds=MOMENT_SECONDS):
-                    raise InterruptedStartError("InterruptedStartError.")
+                if not self.tend(seconds=2 * MOMENT_SECONDS):
+                    raise StoppedError
                 if time.monotonic() > deadline:
                     log = self.layout.var_dir / "log" / "web.log"
                     raise StackError(f"The web process does not answer. The end of {log}:\n{tail(log)}")

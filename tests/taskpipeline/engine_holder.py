@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("var_dir", type=Path)
     parser.add_argument("--without-capability", type=int, help="give this one up first, as a container does")
     parser.add_argument("--orphans", action="store_true", help="leave engines that do not follow us when we are killed")
+    parser.add_argument("--postgres-home", type=Path, help="use the binaries here")
     arguments = parser.parse_args()
     if arguments.without_capability:
         give_up(arguments.without_capability)
@@ -28,6 +29,8 @@ def main() -> None:
         patch(
             "taskpipeline.engines.engine.spawn", lambda argv, **wanted: spawn(argv, **wanted | {"death_signal": 0})
         ).start()
+    if arguments.postgres_home:
+        patch("taskpipeline.engines.binaries.postgres_home", lambda: arguments.postgres_home).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     engines = start(arguments.var_dir, durable=False)
     print(engines.urls.database_url, engines.urls.redis_url, flush=True)  # noqa: T201  # what the test waits for

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import redis
 
-from taskpipeline.engines import Urls, processes, records, running
+from taskpipeline.engines import Urls, binaries, processes, records, running
 from taskpipeline.engines.account import Account, own
 from taskpipeline.engines.embedded import Engines, clear, start
 from taskpipeline.engines.exceptions import EngineError
@@ -217,8 +217,15 @@ def test_a_cluster_of_another_version_is_refused(engines: Start, var_dir: Path) 
 def test_root_starts_it_below_a_closed_directory(holder: Hold, tmp_path: Path, missing: tuple[int, ...]) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
+    wheel = binaries.postgres_home().parent
+    left_out = shutil.ignore_patterns("include", "bitcode", "pginstall", "*.py")
+    for folder in (wheel, wheel.with_suffix(".libs")):
+        shutil.copytree(folder, closed / folder.name, ignore=left_out)
+    home = closed / wheel.name / binaries.postgres_home().name
 
-    _, urls = holder(closed / "var", *(f"--without-capability={number}" for number in missing))
+    _, urls = holder(
+        closed / "var", f"--postgres-home={home}", *(f"--without-capability={number}" for number in missing)
+    )
 
     assert query(urls.database_url, "SELECT 1") == 1
     status = Path(f"/proc/{records.read(closed / 'var')['postgres'].pid}/status").read_text()

@@ -63,12 +63,12 @@ def test_a_child_that_ignores_term_is_killed_when_patience_is_over(child: Make) 
     started = child(STUBBORN)
     process = started.process
     assert process
-    asked = []
+    patience = iter([True, True, False])
 
-    started.stop(patience=lambda: bool(asked.append(1)) or len(asked) < 3)
+    started.stop(patience=lambda: next(patience))
 
     assert not process.alive()
-    assert len(asked) == 3
+    assert next(patience, "used up") == "used up"
 
 
 def test_what_a_child_leaves_in_its_session_ends_with_it(child: Make) -> None:

@@ -64,7 +64,8 @@ def _token(name: str) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise ConfigurationError(
-            f"No token for the runner {name}: set RUNNER_TOKEN, or let create_runner write {path} ({error.strerror})."
+            f"No token for the runner {name}: set RUNNER_TOKEN, or put the token that create_runner printed "
+            f"into {path} ({error.strerror})."
         ) from error
 
 

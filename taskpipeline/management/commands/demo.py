@@ -16,7 +16,7 @@ from taskpipeline.stack.configuration import layout_on_any_port
 from taskpipeline.stack.demo import view
 from taskpipeline.stack.demo.following import follow, show_failures
 from taskpipeline.stack.demo.service import Service
-from taskpipeline.stack.exceptions import StackError
+from taskpipeline.stack.exceptions import StackError, StoppedError
 from taskpipeline.stack.holding import AlreadyHeldError
 from taskpipeline.stack.seeding import CLIENT
 from taskpipeline.stack.supervisor import Supervisor
@@ -32,7 +32,9 @@ class Command(BaseCommand):
         console = Console(highlight=False)
         try:
             self._demonstrate(console)
-        except (StackError, EngineError) as error:
+        except (StoppedError, KeyboardInterrupt) as error:
+            raise CommandError("Interrupted.", returncode=130) from error
+        except (StackError, EngineError, OSError) as error:
             raise CommandError(str(error)) from error
         except httpx.HTTPError as error:
             raise CommandError(f"The service does not answer: {error}. See {settings.VAR_DIR / 'log'}.") from error
@@ -40,7 +42,7 @@ class Command(BaseCommand):
     def _demonstrate(self, console: Console) -> None:
         layout = layout_on_any_port()
         try:
-            with Supervisor(layout, say=console.print) as supervisor:
+            with Supervisor(layout, say=console.print, introduce=False) as supervisor:
                 self._run(console, url=layout.address.url, tend=lambda seconds: supervisor.tend(seconds=seconds))
         except AlreadyHeldError as held:
             if not held.url:

@@ -10,7 +10,7 @@ from django.db import connection
 
 from taskpipeline import environment
 from taskpipeline.stack.programs import RUNNER
-from taskpipeline.stack.seeding import Secret, ensure_client, ensure_operator, ensure_runner
+from taskpipeline.stack.seeding import CLIENT, Secret, client_to_show, ensure_client, ensure_operator, ensure_runner
 
 LOCK_KEY = 0x7461736B70  # stacks that start together on one database take turns
 
@@ -21,15 +21,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+        parser.add_argument(
+            "--introduce",
+            action="store_true",
+            help="make an operator's login if there is none, and show the secrets that have never been shown",
+        )
 
     def handle(self, **options: Any) -> None:
+        client_file = settings.VAR_DIR / "clients" / f"{CLIENT}.json"
         capacity = environment.optional_integer("RUNNER_CAPACITY")
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
             try:
                 call_command("migrate", interactive=False, verbosity=0)
-                operator = ensure_operator()
-                client = ensure_client(settings.VAR_DIR / "clients" / "demo.json")
+                operator = ensure_operator() if options["introduce"] else None
+                ensure_client(client_file)
+                client = client_to_show(client_file) if options["introduce"] else None
                 ensure_runner(RUNNER, capacity=capacity, file=settings.VAR_DIR / "runners" / f"{RUNNER}.token")
             finally:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK_KEY])
@@ -38,7 +45,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(made))
             return
         for kind, secret in made.items():
-            self.stdout.write(f"{kind}: {' '.join(secret) if secret else 'there already'}")
+            self.stdout.write(f"{kind}: {' '.join(secret) if secret else 'nothing to show'}")
 
 
 def _shown(secret: Secret | None) -> list[str] | None:

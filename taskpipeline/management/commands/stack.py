@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from taskpipeline.engines.exceptions import EngineError
 from taskpipeline.stack.configuration import layout_from_settings
-from taskpipeline.stack.exceptions import InterruptedStartError, StackError
+from taskpipeline.stack.exceptions import StackError, StoppedError
 from taskpipeline.stack.supervisor import Supervisor
 from taskpipeline.stack.welcome import welcome
 
@@ -17,11 +17,11 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         try:
-            with Supervisor(layout_from_settings(), say=self.stdout.write) as supervisor:
+            with Supervisor(layout_from_settings(), say=self.stdout.write, introduce=True) as supervisor:
                 self.stdout.write(welcome(supervisor.layout, made=supervisor.made))
                 while supervisor.tend():
                     pass
-        except InterruptedStartError:
+        except StoppedError:
             return
-        except (StackError, EngineError) as error:
+        except (StackError, EngineError, OSError) as error:
             raise CommandError(str(error)) from error

@@ -103,7 +103,8 @@ def jobs(pipeline: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 def show_failure(console: Console, job: Mapping[str, Any], *, attempt: Mapping[str, Any], log: str) -> None:
     """Print the end of the log of an attempt that failed."""
-    how = f"exit code {attempt['exit_code']}" if attempt.get("exit_code") is not None else attempt["outcome"]
     lines = log.splitlines()[-LOG_LINES:]
-    title = f"{job['name']}: attempt {attempt['number']} {attempt['outcome'].replace('_', ' ')}, {how}"
+    title = f"{job['name']}: attempt {attempt['number']} {attempt['outcome'].replace('_', ' ')}"
+    if attempt["exit_code"] is not None:
+        title += f", exit code {attempt['exit_code']}"
     console.print(Panel(Text("\n".join(lines) or "(no output)"), title=Text(title), title_align="left"))

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Field, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from pipelines import clock
+from pipelines.nudges import nudge
+from runners import registration
+from runners.admin.forms import RunnerForm
+from runners.admin.pages import RunnerPages
+from runners.exceptions import RunnerError
+from runners.models import Attempt, Runner
+
+
+@admin.register(Runner)
+class RunnerAdmin(RunnerPages):
+    """Runners: whether they are there, how full they are, how many jobs they take and of which kinds and clients."""
+
+    form = RunnerForm
+    change_form_template = "admin/runners/runner/change_form.html"
+    list_display = ("name", "type", "online", "in_use", "capacity", "given_jobs", "seen_at")
+    list_editable = ("capacity",)
+    list_filter = ("type",)
+    search_fields = ("name",)
+    ordering = ("name",)
+    sortable_by = ("name",)
+    view_on_site = False
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    filter_horizontal = ("clients",)
+    readonly_fields = ("online", "in_use", "given_jobs", "seen_at", "capacity_changed_at", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Runner]:
+        return Runner.objects.with_use().with_online(clock.now())
+
+    def get_fieldsets(self, request: HttpRequest, obj: Runner | None = None) -> Any:
+        settings = (None, {"fields": ("name", "type", "capacity", "kinds", "clients")})
+        state = ("State", {"fields": self.readonly_fields})
+        return (settings, state) if obj else (settings,)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Runner | None = None) -> Any:
+        # Its queue and its process go by both.
+        return (*self.readonly_fields, "name", "type") if obj else self.readonly_fields
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Runners are deleted one by one, on their page, which says what keeps one."""
+        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "capacity" and field is not None:
+            # Only what differs from what the page showed is a change: an old page undoes nobody else's.
+            field.show_hidden_initial = True
+        return field
+
+    @admin.display(description="online", boolean=True)
+    def online(self, runner: Any) -> bool:
+        return bool(runner.is_online)
+
+    @admin.display(description="in use")
+    def in_use(self, runner: Any) -> SafeString:
+        return format_html('<span class="use">{}&nbsp;/&nbsp;{}</span>', runner.in_use, runner.capacity)
+
+    @admin.display(description="given jobs")
+    def given_jobs(self, runner: Runner) -> SafeString:
+        """Say whether it gets jobs, and link to the page that changes it."""
+        state, turn = ("paused", "resume") if runner.paused_at else ("yes", "pause")
+        if runner.draining_since:
+            state = "draining"
+        return format_html(
+            '<span class="badge badge-{}">{}</span> {} <a href="{}">{}</a>',
+            "given" if state == "yes" else "withheld",
+            state,
+            runner.pause_note,
+            reverse(f"admin:runners_runner_{turn}", args=[runner.pk]),
+            f"{turn}…",
+        )
+
+    def save_model(self, request: HttpRequest, obj: Runner, form: ModelForm[Runner], change: bool) -> None:
+        if not change:
+            obj.save()
+            return
+        # Only what was edited: the instance may be older than a pause, a sign of life, a rotation of the token.
+        obj.save(update_fields=[name for name in form.changed_data if name != "clients"])
+        nudge()
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except RunnerError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Say that a runner with live attempts stays; the attempts that are over keep its name and are not listed."""
+        runners = list(objs)
+        live = Attempt.objects.live().filter(runner__in=[runner.pk for runner in runners]).order_by("job")
+        names = [str(runner) for runner in runners]
+        return names, {"runners": len(runners)}, set(), [str(attempt) for attempt in live]
+
+    def delete_model(self, request: HttpRequest, obj: Runner) -> None:
+        registration.delete_runner(obj)

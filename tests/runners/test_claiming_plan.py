@@ -1,0 +1,49 @@
+"""How PostgreSQL executes the claim's query: by the index made for it, however long the backlog."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from pipelines import clock
+from pipelines.models import Job
+from runners import claiming
+from tests.scenes import a_client, a_pipeline, a_runner
+
+pytestmark = pytest.mark.django_db
+
+BACKLOG = 20_000
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def test_the_claim_reads_its_index_and_never_the_whole_table() -> None:
+    a_runner(capacity=100)
+    for number in range(5):
+        a_pipeline(a_client(f"client {number}"), {"build": ["seed"]})
+    columns = [field.column for field in Job._meta.concrete_fields if field.column not in ("id", "name")]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO pipelines_job (name, {', '.join(columns)}) SELECT 'job ' || n, {', '.join(columns)} "
+            "FROM pipelines_job, generate_series(1, %s) AS n WHERE name = 'seed'",
+            [BACKLOG // 5],
+        )
+        cursor.execute("ANALYZE pipelines_job")
+        rooms = [{"runner": 1, "kind": "Shell", "free": 100}]
+        parameters = {"now": clock.now(), "room": 100, "rooms": json.dumps(rooms), "exhausted": "[]", "placed": []}
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {claiming.PROPOSE}", parameters)
+        ((explained,),) = cursor.fetchall()
+    scans = [node for node in nodes(explained[0]["Plan"]) if node.get("Relation Name") == "pipelines_job"]
+    assert scans
+    assert {node["Node Type"] for node in scans} <= {"Index Scan", "Index Only Scan"}
+    assert {node["Index Name"] for node in scans} == {"job_claim", "job_in_progress"}
+    # Not only the right index: a few entries of it, not the backlog.
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in scans) < BACKLOG / 10
