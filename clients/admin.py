@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import PROTECT
+from django.db.models import PROTECT, Field
 from django.forms import ModelForm
 from django.http import HttpRequest
 from oauth2_provider import admin as provider_admin
@@ -50,6 +50,13 @@ class ClientAdmin(SecretPages):
     fields = ("name", "is_active", *LIMITS, "client_id", "created", "secret_changed_at", "has_previous_secret")
     readonly_fields = ("client_id", "created", "secret_changed_at", "has_previous_secret")
     view_on_site = False
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name in self.list_editable and field is not None:
+            # Only what differs from what the page showed is a change: an old page undoes nobody else's.
+            field.show_hidden_initial = True
+        return field
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ClientList

@@ -106,6 +106,9 @@ class Kind(ABC):
             return translate(error, value=params, model=self.params_model)
         return []
 
+    def name_problem(self, name: str, *, params: Mapping[str, Any]) -> str | None:
+        """Return what is wrong with the job's own name, for a kind that uses it; nothing when it is right."""
+        return None
 
     def work(self, params: Mapping[str, Any]) -> Work:
         """Return what a runner is sent: the job as it is.

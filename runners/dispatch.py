@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 
 from pipelines import kinds
 from pipelines.kinds import Work
@@ -38,30 +39,34 @@ def resend(*, now: datetime) -> int:
         sent_at__lt=now - timedelta(seconds=settings.HEARTBEAT_SECONDS),
         lease_until__gt=now,
     )
-    rows = list(due.values_list("pk", "job_id", "number", "runner_id"))
-    Attempt.objects.filter(pk__in=[pk for pk, *_ in rows]).update(sent_at=now)
+    with transaction.atomic():
+        # Under the jobs' locks, as every change of attempts: what starts meanwhile is not sent again.
+        jobs = Job.objects.filter(pk__in=due.values("job")).lock_all()
+        rows = list(due.filter(job__in=jobs).values_list("pk", "job_id", "number", "runner_id"))
+        Attempt.objects.filter(pk__in=[pk for pk, *_ in rows]).update(sent_at=now)
     send(Claim(job=job, attempt=number, runner=runner) for _, job, number, runner in rows)
     return len(rows)
 
 
 def _requests(claims: list[Claim]) -> list[ExecuteRequest]:
     jobs = Job.objects.only("kind", "version", "params", "timeout").in_bulk([claim.job for claim in claims])
-    return [
-        ExecuteRequest(
-            job=claim.job,
-            attempt=claim.attempt,
-            kind=work.kind,
-            version=work.version,
-            params=dict(work.params),
-            timeout=job.timeout,
-            report_url=f"{settings.PUBLIC_URL}/api/v1/jobs/{claim.job}/report/",
-            token=tokens.attempt_token(job=claim.job, attempt=claim.attempt),
-            lease_seconds=settings.LEASE_SECONDS,
-        )
-        for claim in claims
-        # A job that was deleted with its pipeline meanwhile needs no runner.
-        if (job := jobs.get(claim.job)) and (work := _work(job))
-    ]
+    # A job that was deleted with its pipeline meanwhile needs no runner.
+    return [_request(claim, job=jobs[claim.job]) for claim in claims if claim.job in jobs]
+
+
+def _request(claim: Claim, *, job: Job) -> ExecuteRequest:
+    work = _work(job)
+    return ExecuteRequest(
+        job=claim.job,
+        attempt=claim.attempt,
+        kind=work.kind,
+        version=work.version,
+        params=dict(work.params),
+        timeout=job.timeout,
+        report_url=f"{settings.PUBLIC_URL}/api/v1/jobs/{claim.job}/report/",
+        token=tokens.attempt_token(job=claim.job, attempt=claim.attempt),
+        lease_seconds=settings.LEASE_SECONDS,
+    )
 
 
 def _work(job: Job) -> Work:

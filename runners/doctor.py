@@ -62,7 +62,8 @@ def _service_over_limit(now: datetime) -> Iterable[Any]:
 def _client_over_limit(now: datetime) -> Iterable[Any]:
     running = Q(jobs__state=State.IN_PROGRESS)
     clients = Client.objects.filter(queue_size__isnull=False).annotate(
-        in_use=Count("jobs", filter=running),
+        # Distinct: joined with its attempts, a job comes once for each.
+        in_use=Count("jobs", filter=running, distinct=True),
         last_claim=Max("jobs__attempts__claimed_at", filter=running & Q(jobs__attempts__outcome="")),
     )
     over = clients.filter(in_use__gt=F("queue_size"), last_claim__gt=F("limits_changed_at"))
@@ -79,7 +80,7 @@ def _runner_over_capacity(now: datetime) -> Iterable[Any]:
 
 
 def _lease_long_over(now: datetime) -> Iterable[Any]:
-    return Attempt.objects.live().filter(lease_until__lt=now - 2 * leases.interval())
+    return Attempt.objects.leased().filter(lease_until__lt=now - 2 * leases.interval())
 
 
 def _progress_without_one_attempt(now: datetime) -> Iterable[Any]:

@@ -38,7 +38,7 @@ def expire(*, now: datetime) -> int:
         Sweep.objects.record(EXPIRE, now=now)
         return 0
     expired = 0
-    over = Attempt.objects.live().filter(lease_until__lt=now).order_by("lease_until")
+    over = Attempt.objects.leased().filter(lease_until__lt=now).order_by("lease_until")
     while batch := list(over.values_list("job_id", "job__pipeline")[:_BATCH]):
         ended = _expire_batch(batch, now=now)
         expired += ended

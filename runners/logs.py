@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from pipelines.models import Job
 from runners.models import Attempt, LogChunk
 
 _LOOK_SECONDS = 0.25
+_CHUNK_BYTES = 64 << 10
 _END = F("offset") + Func("content", function="octet_length", output_field=BigIntegerField())
 
 
@@ -33,7 +35,7 @@ class Excerpt:
 
 
 class Appends:
-    """Gathers the pieces of many attempts, so that each attempt's new part is written as one row."""
+    """Gathers the pieces of many attempts, so that all are written at once and each in as few rows as may be."""
 
     def __init__(self) -> None:
         self._chunks: dict[int, tuple[Attempt, int, list[bytes]]] = {}
@@ -51,22 +53,43 @@ class Appends:
             attempt.log_size += len(new)
 
     def write(self) -> None:
-        """Write the gathered pieces and cut what is past the limit. The caller holds the jobs' row locks."""
+        """Write the gathered pieces and cut what is past the limit, in two statements for all attempts.
+
+        The caller holds the jobs' row locks and has written the attempts' `log_size`.
+        """
         LogChunk.objects.bulk_create(
-            LogChunk(attempt=attempt, offset=offset, content=b"".join(pieces))
+            LogChunk(attempt=attempt, offset=start, content=content)
             for attempt, offset, pieces in self._chunks.values()
+            for start, content in _split(b"".join(pieces), offset=offset)
+            if not _lies_in_the_cut(attempt, start=start, end=start + len(content))
         )
-        for attempt, _, _ in self._chunks.values():
-            if attempt.log_size > settings.LOG_LIMIT_BYTES:
-                _cut(attempt)
+        limit = settings.LOG_LIMIT_BYTES
+        long = [attempt for attempt, _, _ in self._chunks.values() if attempt.log_size > limit]
+        if long:
+            reach = F("attempt__log_size") - limit // 2
+            chunks = LogChunk.objects.filter(attempt__in=long, offset__lt=reach).annotate(end=_END)
+            chunks.filter(end__gt=limit // 2).delete()
 
 
-def _cut(attempt: Attempt) -> None:
-    """Drop the chunks that lie wholly in the middle: half the limit is kept from the start, half before the end."""
+def _lies_in_the_cut(attempt: Attempt, *, start: int, end: int) -> bool:
+    """Tell whether the bytes lie, be it in part, in what is dropped of a long log.
+
+    Half the limit is kept from its start, half before its end.
+    """
     half = settings.LOG_LIMIT_BYTES // 2
-    LogChunk.objects.filter(attempt=attempt, offset__gte=half).annotate(end=_END).filter(
-        end__lte=attempt.log_size - half
-    ).delete()
+    return attempt.log_size > settings.LOG_LIMIT_BYTES and end > half and start < attempt.log_size - half
+
+
+def _split(text: bytes, *, offset: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the text in chunks with their offsets, no character torn; chunks are cut whole, so they are kept small."""
+    size = min(_CHUNK_BYTES, settings.LOG_LIMIT_BYTES // 16)
+    start = 0
+    while start < len(text):
+        end = start + size
+        while end < len(text) and text[end] & 0xC0 == 0x80:
+            end -= 1
+        yield offset + start, text[start:end]
+        start = end
 
 
 def read(attempt: Attempt, *, offset: int) -> Excerpt:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import connection, transaction
 
@@ -14,6 +16,8 @@ TOP_UP = "top_up"
 # Any two numbers, as long as nothing else in this database uses them.
 _TURN = 0x7461736B_706F6F6C
 _WAITING = 0x7461736B_77616974
+# A busy pool does not rewrite the row that tells of its last round all the time.
+_RESOLUTION = timedelta(seconds=1)
 
 
 def top_up() -> int:
@@ -38,7 +42,7 @@ def _claim_if_free() -> list[Claim] | None:
         now = clock.now()
         Sweep.objects.record_limit(TOP_UP, limit=settings.QUEUE_SIZE, now=now)
         claims = claiming.claim(now=now)
-        Sweep.objects.record(TOP_UP, now=now)
+        Sweep.objects.record(TOP_UP, now=now, resolution=_RESOLUTION)
         return claims
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, Count, Q, Value, When
+from django.db.models import Case, Count, FilteredRelation, Q, Value, When
 
 from pipelines import bulk
 
@@ -37,15 +37,25 @@ _ATTEMPT_COLUMNS = {
 }
 
 
+# A cluster's last sync counts for so long; idle ones are synced every 15 seconds.
+_SYNC_SECONDS = 60
+
+
 def online_condition(now: datetime) -> Q:
-    """Return what makes a runner online: a server runner reported lately, be it an empty list."""
-    return Q(type="server", seen_at__gte=now - timedelta(seconds=settings.RUNNER_OFFLINE_SECONDS))
+    """Return what makes a runner online.
+
+    server: it reported lately, be it an empty list; kubernetes: the last sync succeeded, and is not long ago.
+    """
+    reported = Q(type="server", seen_at__gte=now - timedelta(seconds=settings.RUNNER_OFFLINE_SECONDS))
+    synced = Q(type="kubernetes", cluster__error="", cluster__synced_at__gte=now - timedelta(seconds=_SYNC_SECONDS))
+    return reported | synced
 
 
 class RunnerQuerySet(models.QuerySet["Runner"]):
     def with_use(self) -> RunnerQuerySet:
-        """Annotate `in_use`, its live attempts."""
-        return self.annotate(in_use=Count("attempts", filter=Q(attempts__outcome="")))
+        """Annotate `in_use`, its live attempts, read from their own index however many are over."""
+        live = FilteredRelation("attempts", condition=Q(attempts__outcome=""))
+        return self.annotate(live_attempts=live).annotate(in_use=Count("live_attempts"))
 
     def with_online(self, now: datetime) -> RunnerQuerySet:
         """Annotate `is_online`."""
@@ -64,6 +74,14 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
     def live(self) -> AttemptQuerySet:
         """Return the attempts that are not over."""
         return self.filter(outcome="")
+
+    def leased(self) -> AttemptQuerySet:
+        """Return the live attempts whose runner must renew their lease.
+
+        Those in a cluster are not among them: the service follows them itself, and one is lost only when a
+        successful listing lacks its object.
+        """
+        return self.live().exclude(runner__type="kubernetes")
 
     def write(self, attempts: Iterable[Attempt]) -> None:
         """Write what changed of the attempts in one UPDATE; the caller holds their jobs' row locks."""

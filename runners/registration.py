@@ -7,40 +7,91 @@ from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Model
 
 from pipelines import kinds
+from pipelines.nudges import nudge
 from runners import tokens
 from runners.exceptions import InvalidRunner, RunnerBusy
 from runners.executors import is_executable
-from runners.models import Attempt, Runner, RunnerType
+from runners.executors.kubernetes import FOLLOW
+from runners.kubernetes.connection import Connection
+from runners.models import Attempt, Cluster, Runner, RunnerType
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A runner just made and its token, in clear only here."""
+    """A runner just made and, for a server, its token, in clear only here."""
 
     runner: Runner
-    token: str = field(repr=False)
+    token: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True)
+class ClusterOptions:
+    """The cluster of a Kubernetes runner: how it is reached, and what its jobs may name there."""
+
+    connection: Connection
+    namespace: str
+    namespaces: Sequence[str] = ()
+    service_accounts: Sequence[str] = ()
+
+
+@transaction.atomic
 def create_runner(
-    name: str, *, runner_type: str = RunnerType.SERVER, capacity: int = 16, runner_kinds: Sequence[str] = ()
+    name: str,
+    *,
+    runner_type: str = RunnerType.SERVER,
+    capacity: int = 16,
+    runner_kinds: Sequence[str] = (),
+    cluster: ClusterOptions | None = None,
 ) -> Registered:
-    """Make a runner and its token; raise InvalidRunner with every mistake."""
-    runner = Runner(name=name, type=runner_type, capacity=capacity, kinds=list(runner_kinds))
+    """Make a runner: a server gets a token, kubernetes its cluster; raise InvalidRunner with every mistake."""
     if not is_executable(runner_type):
-        raise InvalidRunner(f"Runners of type {runner_type!r} are not supported by this version; use 'server'.")
+        raise InvalidRunner(f"Runners of type {runner_type!r} are not supported by this version.")
+    if (runner_type == RunnerType.KUBERNETES) != (cluster is not None):
+        raise InvalidRunner("A kubernetes runner, and no other, has a cluster: its server, namespace and credentials.")
     check_kinds(runner_type, runner_kinds)
+    runner = Runner(name=name, type=runner_type, capacity=capacity, kinds=list(runner_kinds))
+    _check(runner)
+    token = ""
+    if runner_type == RunnerType.SERVER:
+        token = tokens.new_runner_token()
+        runner.token_digest = tokens.digest(token)
+    runner.save()
+    if cluster is not None:
+        _create_cluster(runner, options=cluster)
+    return Registered(runner=runner, token=token)
+
+
+def set_connection(cluster: Cluster, connection: Connection) -> None:
+    """Keep another connection of the runner's cluster, sealed; its next round uses it."""
+    cluster.server, cluster.connection = connection.server, connection.to_json()
+    cluster.save(update_fields=["server", "sealed_connection"])
+    nudge(FOLLOW, cluster.runner.name)
+
+
+def _create_cluster(runner: Runner, *, options: ClusterOptions) -> None:
+    cluster = Cluster(
+        runner=runner,
+        server=options.connection.server,
+        namespace=options.namespace,
+        namespaces=list(options.namespaces),
+        service_accounts=list(options.service_accounts),
+    )
+    cluster.connection = options.connection.to_json()
+    _check(cluster)
+    cluster.save()
+    nudge(FOLLOW, runner.name)
+
+
+def _check(instance: Model) -> None:
     try:
-        runner.full_clean()
+        instance.full_clean()
     except ValidationError as error:
         raise InvalidRunner(
             " ".join(f"{name}: {' '.join(messages)}" for name, messages in error.message_dict.items())
         ) from error
-    token = tokens.new_runner_token()
-    runner.token_digest = tokens.digest(token)
-    runner.save()
-    return Registered(runner=runner, token=token)
 
 
 def check_kinds(runner_type: str, runner_kinds: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from celery import shared_task
 
 from pipelines import clock
 from runners import dispatch, doctor, leases, pool, stops
+from runners.kubernetes import following
 
 
 @shared_task(name="runners.top_up")
@@ -24,6 +25,16 @@ def expire() -> None:
     stops.stop_attempts(now=now)
     leases.expire(now=now)
     dispatch.resend(now=now)
+
+
+@shared_task(name="runners.follow")
+def follow(runner: str) -> None:
+    following.follow(runner)
+
+
+@shared_task(name="runners.follow_clusters")
+def follow_clusters() -> None:
+    following.follow_due(now=clock.now())
 
 
 @shared_task(name="runners.doctor")

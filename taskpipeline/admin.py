@@ -20,7 +20,11 @@ class AuditAdmin(LogEntryModelAdmin):
     list_display = ("action_time", "user", "action", "content_type", "changed_object", "change")
     list_display_links = None
     list_select_related = ("user", "content_type")
-    list_filter = ("action_flag", "content_type", "user")
+    list_filter = (
+        "action_flag",
+        ("content_type", admin.RelatedOnlyFieldListFilter),
+        ("user", admin.RelatedOnlyFieldListFilter),
+    )
     search_fields = ("object_repr", "object_id", "change_message")
     sortable_by = ("action_time",)
     ordering = ("-action_time", "-pk")

@@ -97,7 +97,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "taskpipeline.api.slashes.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -209,6 +209,7 @@ CELERY_BEAT_SCHEDULE = {
     for name, task, seconds in (
         ("top up the pool", "runners.top_up", TOP_UP_SECONDS),
         ("take back what went silent", "runners.expire", min(5.0, LEASE_SECONDS / 4)),
+        ("follow the clusters", "runners.follow_clusters", 2.0),
         ("settle what was missed", "pipelines.sweep", 15.0),
         ("check the invariants", "runners.doctor", 60.0),
         ("prune what is past retention", "pipelines.prune", 3600.0),
@@ -250,6 +251,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "SERVE_PERMISSIONS": ["clients.permissions.IsClientOrStaff"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "taskpipeline.api.openapi.add_problems",
+    ],
 }
 
 LOG_FORMAT = environment.choice("LOG_FORMAT", among=("console", "json"), default="console" if DEBUG else "json")

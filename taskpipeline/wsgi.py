@@ -4,6 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from taskpipeline.api.wire import mended
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskpipeline.settings")
 
-application = get_wsgi_application()
+application = mended(get_wsgi_application())

@@ -16,7 +16,7 @@ from pipelines.models import Job, Pipeline
 from runners import leases, pool
 from runners.models import Attempt, Runner, Sweep
 from runners.registration import create_runner
-from runners.reports import apply, read_item
+from runners.reports import Reply, apply, read_item
 
 
 def a_client(name: str = "alice", **limits: Any) -> Client:
@@ -65,21 +65,30 @@ def claim_all() -> list[Job]:
     return [attempt.job for attempt in live]
 
 
-def report(subject: Job, *events: Mapping[str, Any], now: datetime | None = None, attempt: int = 0) -> list[int]:
-    """Report the events of the job's latest attempt as its runner would; return their statuses."""
+def replies(
+    subject: Job, *events: Mapping[str, Any], now: datetime | None = None, attempt: int = 0, runner: int | None = None
+) -> list[Reply]:
+    """Report the events of the job's latest attempt as its runner would, or as another; return what is answered."""
     subject.refresh_from_db()
-    raw = [{"job": subject.pk, "attempt": attempt or subject.attempt, **event} for event in events]
-    items = [item for item in map(read_item, raw) if not isinstance(item, dict)]
-    runner = Attempt.objects.get(job=subject, number=attempt or subject.attempt).runner_id
-    return [reply["status"] for reply in apply(items, allowed=None, runner=runner, now=now or clock.now())]
+    number = attempt or subject.attempt
+    read = [read_item({"job": subject.pk, "attempt": number, **event}) for event in events]
+    items = [item for item in read if not isinstance(item, dict)]
+    runner = runner or Attempt.objects.get(job=subject, number=number).runner_id
+    applied = iter(apply(items, allowed=None, runner=runner, now=now or clock.now()))
+    return [item if isinstance(item, dict) else next(applied) for item in read]
 
 
-STARTED = {"event": "started", "worker": "w1"}
-SUCCEEDED = {"event": "finished", "outcome": "succeeded", "exit_code": 0}
-FAILED = {"event": "finished", "outcome": "failed", "exit_code": 1, "reason": "exit_code"}
-TIMED_OUT = {"event": "finished", "outcome": "timed_out", "reason": "timeout"}
-CANCELLED = {"event": "finished", "outcome": "cancelled", "reason": "cancelled"}
-RETURNED = {"event": "returned", "reason": "runner_stopping"}
+def report(subject: Job, *events: Mapping[str, Any], now: datetime | None = None, attempt: int = 0) -> list[int]:
+    """Report likewise; return the statuses."""
+    return [reply["status"] for reply in replies(subject, *events, now=now, attempt=attempt)]
+
+
+STARTED: dict[str, Any] = {"event": "started", "worker": "w1"}
+SUCCEEDED: dict[str, Any] = {"event": "finished", "outcome": "succeeded", "exit_code": 0}
+FAILED: dict[str, Any] = {"event": "finished", "outcome": "failed", "exit_code": 1, "reason": "exit_code"}
+TIMED_OUT: dict[str, Any] = {"event": "finished", "outcome": "timed_out", "reason": "timeout"}
+CANCELLED: dict[str, Any] = {"event": "finished", "outcome": "cancelled", "reason": "cancelled"}
+RETURNED: dict[str, Any] = {"event": "returned", "reason": "runner_stopping"}
 
 
 def run(subject: Job, *ends: Mapping[str, Any]) -> Job:

@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -72,7 +72,10 @@ class CancellingAdmin(OperationAdmin):
         return None
 
     def _confirmation(self, request: HttpRequest, ids: Sequence[int], *, back: str, action: str = "") -> HttpResponse:
-        states = list(self.jobs_of(ids).filter(state__in=UNFINISHED).order_by().values_list("state", flat=True))
+        rows = self.model._default_manager.filter(pk__in=ids, state__in=UNFINISHED)
+        jobs = self.jobs_of(ids).aggregate(
+            waiting=Count("pk", filter=Q(state=State.READY)), running=Count("pk", filter=Q(state=State.IN_PROGRESS))
+        )
         return TemplateResponse(
             request,
             f"admin/{self.opts.app_label}/{self.opts.model_name}/cancel.html",
@@ -81,10 +84,9 @@ class CancellingAdmin(OperationAdmin):
                 "opts": self.opts,
                 "title": "Cancel",
                 "ids": ids,
-                "named": self.model._default_manager.filter(pk__in=ids[:_NAMED]).order_by("pk"),
+                "named": rows.order_by("pk")[:_NAMED],
                 "unnamed": max(len(ids) - _NAMED, 0),
-                "waiting": states.count(State.READY),
-                "running": states.count(State.IN_PROGRESS),
+                **jobs,
                 "action": action,
                 "action_checkbox_name": ACTION_CHECKBOX_NAME,
                 "back": back,

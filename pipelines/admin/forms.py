@@ -80,7 +80,8 @@ class JobForm(ChangesForm):
         fields = ("priority", "params", "retry_attempt", "allow_failure", "timeout")
 
     def check(self, changed: dict[str, Any]) -> None:
-        definition.parse_job_changes(changed, kind=self.instance.kind, version=self.instance.version)
+        job = self.instance
+        definition.parse_job_changes(changed, kind=job.kind, version=job.version, name=job.name)
 
 
 # A pipeline may go without a name, which a document says by leaving it out.

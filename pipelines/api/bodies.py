@@ -49,7 +49,7 @@ class RawParser(BaseParser):
         main, parameters = parse_header_parameters(media_type or "")
         # A parser is chosen for `application/*` as well, and whatever the charset says.
         if main != self.media_type or parameters.get("charset", "utf-8").lower() not in _CHARSETS:
-            raise UnsupportedType(media_type)
+            raise UnsupportedType(media_type or "")
         return Body(content=read_bounded(stream, limit=settings.MAX_DOCUMENT_BYTES), media_type=self.media_type)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import django_filters
 from django import forms
 from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend, OrderingFilter
@@ -33,6 +34,7 @@ class LabelsField(forms.Field):
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}})
+@extend_schema_field({"type": "array", "items": {"type": "string"}})
 class LabelFilter(django_filters.Filter):
     """`label=key=value`, which may be repeated: every one of them must match."""
 
@@ -44,7 +46,8 @@ class LabelFilter(django_filters.Filter):
         return qs
 
 
-class IdFilter(django_filters.NumberFilter):
+@extend_schema_field(OpenApiTypes.INT)
+class IdFilter(django_filters.Filter):
     """A whole number: of a fraction or an exponent, Django would drop what does not fit an id."""
 
     field_class = forms.IntegerField

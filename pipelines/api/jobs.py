@@ -7,7 +7,6 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.urls import reverse
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -19,6 +18,7 @@ from pipelines import cancelling, clock, definition, editing
 from pipelines.api import bodies
 from pipelines.api.filters import IdOrdering, JobFilter
 from pipelines.api.raw_forms import JOB, RawForms
+from pipelines.api.schema import JOB_CHANGES, NEW_JOB
 from pipelines.api.serializers import JobSerializer
 from pipelines.definition import DocumentError, DocumentErrors
 from pipelines.exceptions import UnknownStage
@@ -41,7 +41,7 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
     def get_queryset(self) -> QuerySet[Job]:
         return Job.objects.visible_to(self.request.user).select_related("stage")
 
-    @extend_schema(request=OpenApiTypes.OBJECT, responses={201: JobSerializer})
+    @extend_schema(request=NEW_JOB, responses={201: JobSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Add a job: the document's job fields plus `pipeline`; eligible at once if its stage is open."""
         value = self._value(request)
@@ -54,11 +54,11 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
         location = request.build_absolute_uri(reverse("job-detail", args=[job.pk]))
         return Response(JobSerializer(job).data, status=201, headers={"Location": location})
 
-    @extend_schema(request=OpenApiTypes.OBJECT, responses=JobSerializer)
+    @extend_schema(request=JOB_CHANGES, responses=JobSerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change priority, params, retry_attempt, allow_failure or timeout while it is READY."""
         job = self.get_object()
-        values = definition.parse_job_changes(self._value(request), kind=job.kind, version=job.version)
+        values = definition.parse_job_changes(self._value(request), kind=job.kind, version=job.version, name=job.name)
         return Response(JobSerializer(editing.edit_job(job, values=values)).data)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:

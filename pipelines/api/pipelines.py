@@ -6,7 +6,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -21,7 +20,7 @@ from pipelines.api import bodies
 from pipelines.api.filters import IdOrdering, OldestFirst, PipelineFilter
 from pipelines.api.planning import PlanSerializer, plan
 from pipelines.api.raw_forms import PIPELINE, RawForms, SubmitsForClients
-from pipelines.api.schema import DOCUMENT
+from pipelines.api.schema import DOCUMENT, PIPELINE_CHANGES
 from pipelines.api.serializers import EventSerializer, PipelineSerializer, PipelineSummarySerializer, job_counts
 from pipelines.exceptions import InvalidTransition
 from pipelines.idempotency import Answer
@@ -97,7 +96,7 @@ class PipelineViewSet(
             headers["Idempotency-Replayed"] = "true"
         return Response(self._shown(answer.pipeline), status=answer.status, headers=headers)
 
-    @extend_schema(request=OpenApiTypes.OBJECT, responses=PipelineSerializer)
+    @extend_schema(request=PIPELINE_CHANGES, responses=PipelineSerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change name, priority or labels while it is unfinished."""
         pipeline = self.get_object()

@@ -64,6 +64,9 @@ def check_job(
         return fields, None
     if isinstance(fields.get("params"), Mapping):
         problems.extend(kind.problems(fields["params"]), under=(*under, "params"))
+        name = fields.get("name")
+        if isinstance(name, str) and (wrong := kind.name_problem(name, params=fields["params"])):
+            problems.add(Problem((*under, "name"), wrong))
     if not complete or problems.total > before:
         return fields, None
     return fields, JobSpec(**{**fields, "version": kind.version})

@@ -53,8 +53,10 @@ def parse_job(value: object, *, registry: Registry = site_registry) -> JobSpec:
     return job
 
 
-def parse_job_changes(value: object, *, kind: str, version: str, registry: Registry = site_registry) -> dict[str, Any]:
-    """Return the changes, checked, that a plain value asks for of a job of that kind and pinned version.
+def parse_job_changes(
+    value: object, *, kind: str, version: str, name: str | None = None, registry: Registry = site_registry
+) -> dict[str, Any]:
+    """Return the changes, checked, that a plain value asks for of a job of that kind, pinned version and name.
 
     Raise DocumentErrors with all that is wrong with them.
     """
@@ -64,6 +66,8 @@ def parse_job_changes(value: object, *, kind: str, version: str, registry: Regis
         try:
             pinned = registry.get(kind, version) or registry.resolve(kind, version)
             problems.extend(pinned.problems(fields["params"]), under=("params",))
+            if name is not None and (wrong := pinned.name_problem(name, params=fields["params"])):
+                problems.add(Problem(("params",), f"the job's name {wrong}"))
         except KindError as error:
             problems.add(Problem(("params",), str(error)))
     return _given(value, fields=fields, problems=problems)

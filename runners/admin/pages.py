@@ -44,14 +44,14 @@ class RunnerPages(AnyModelAdmin):
         if request.method != "POST" or not form.is_valid():
             return self._page(request, runner, template="pause", title="Pause", form=form)
         presence.pause(runner, note=form.cleaned_data["note"], now=clock.now())
-        return self._done(request, runner, change="Paused.", message=f"{runner} is paused: it gets no new jobs.")
+        return self._done(request, runner, change="Paused.", message=f"Runner {runner} is paused: it gets no new jobs.")
 
     def drain_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         runner, form = self._runner(request, object_id), NoteForm(request.POST or None)
         if request.method != "POST" or not form.is_valid():
             return self._page(request, runner, template="drain", title="Drain", form=form)
         presence.drain(runner, note=form.cleaned_data["note"], now=clock.now())
-        message = f"{runner} is draining: it gets no new jobs, and its process leaves once it is idle."
+        message = f"Runner {runner} is draining: it gets no new jobs, and its process leaves once it is idle."
         return self._done(request, runner, change="Drained.", message=message)
 
     def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -59,7 +59,7 @@ class RunnerPages(AnyModelAdmin):
         if request.method != "POST":
             return self._page(request, runner, template="resume", title="Resume")
         presence.resume(runner)
-        return self._done(request, runner, change="Resumed.", message=f"{runner} gets jobs again.")
+        return self._done(request, runner, change="Resumed.", message=f"Runner {runner} gets jobs again.")
 
     def rotate_token_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         runner = self._runner(request, object_id)

@@ -40,6 +40,9 @@ class RunnerAdmin(RunnerPages):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Runner]:
         return Runner.objects.with_use().with_online(clock.now())
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return (*self.list_display, "turn") if self.has_change_permission(request) else self.list_display
+
     def get_fieldsets(self, request: HttpRequest, obj: Runner | None = None) -> Any:
         settings = (None, {"fields": ("name", "type", "capacity", "kinds", "clients")})
         state = ("State", {"fields": self.readonly_fields})
@@ -70,18 +73,15 @@ class RunnerAdmin(RunnerPages):
 
     @admin.display(description="given jobs")
     def given_jobs(self, runner: Runner) -> SafeString:
-        """Say whether it gets jobs, and link to the page that changes it."""
-        state, turn = ("paused", "resume") if runner.paused_at else ("yes", "pause")
-        if runner.draining_since:
-            state = "draining"
-        return format_html(
-            '<span class="badge badge-{}">{}</span> {} <a href="{}">{}</a>',
-            "given" if state == "yes" else "withheld",
-            state,
-            runner.pause_note,
-            reverse(f"admin:runners_runner_{turn}", args=[runner.pk]),
-            f"{turn}…",
-        )
+        state = "draining" if runner.draining_since else "paused" if runner.paused_at else "yes"
+        colour = "withheld" if runner.paused_at else "given"
+        return format_html('<span class="badge badge-{}">{}</span> {}', colour, state, runner.pause_note)
+
+    @admin.display(description="")
+    def turn(self, runner: Runner) -> SafeString:
+        """Link to the page that pauses or resumes it."""
+        turn = "resume" if runner.paused_at else "pause"
+        return format_html('<a href="{}">{}…</a>', reverse(f"admin:runners_runner_{turn}", args=[runner.pk]), turn)
 
     def save_model(self, request: HttpRequest, obj: Runner, form: ModelForm[Runner], change: bool) -> None:
         if not change:

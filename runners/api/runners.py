@@ -64,6 +64,13 @@ class RunnerSerializer(serializers.ModelSerializer[Runner]):
         return attrs
 
 
+class NewRunnerSerializer(RunnerSerializer):
+    token = serializers.CharField(read_only=True, help_text="What the runner shows the API; shown here alone.")
+
+    class Meta(RunnerSerializer.Meta):
+        fields = (*RunnerSerializer.Meta.fields, "token")  # type: ignore[assignment]
+
+
 class NoteSerializer(serializers.Serializer[Any]):
     note = serializers.CharField(required=False, allow_blank=True, max_length=255, default="")
 
@@ -82,6 +89,7 @@ class RunnerViewSet(viewsets.ModelViewSet[Runner]):
     def get_queryset(self) -> QuerySet[Runner]:
         return Runner.objects.with_use().with_online(clock.now()).prefetch_related("clients")
 
+    @extend_schema(responses={201: NewRunnerSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Make a runner; its token is shown here and never again."""
         serializer = self.get_serializer(data=request.data)

@@ -8,7 +8,10 @@ from django.utils.module_loading import import_string
 
 from runners.executors.base import Executor
 
-_EXECUTORS = {"server": "runners.executors.server.ServerExecutor"}
+_EXECUTORS = {
+    "server": "runners.executors.server.ServerExecutor",
+    "kubernetes": "runners.executors.kubernetes.KubernetesExecutor",
+}
 
 
 @cache

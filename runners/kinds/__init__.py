@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+from runners.kinds import k8s_deployment, k8s_job, shell
 
-for module in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):
-    importlib.import_module(module.name)
+__all__ = ["k8s_deployment", "k8s_job", "shell"]

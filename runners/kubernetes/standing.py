@@ -25,10 +25,12 @@ class Standing:
     """Where an attempt stands: decided or not, how far it is (0-100, if that can be told), what people should know.
 
     `must_delete` marks a verdict that Kubernetes would not reach by itself: the work might go on after all, so its
-    object is deleted and seen gone before the attempt ends.
+    object is deleted and seen gone before the attempt ends. `wants_events`: only the events about the object can say
+    what it waits for; judge again with them.
     """
 
     verdict: Verdict | None = None
     progress: int | None = None
     message: str = ""
     must_delete: bool = False
+    wants_events: bool = False

@@ -3,10 +3,16 @@ from __future__ import annotations
 import secrets
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
 from django.db import models
 
 from clients.sealing import seal, unseal
 from runners.models.runner import Runner
+
+# RFC 1123, as Kubernetes names namespaces.
+dns_label = RegexValidator(
+    r"\A[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z", "Lower-case letters, digits and dashes, as Kubernetes names namespaces."
+)
 
 
 def new_install_id() -> str:
@@ -36,9 +42,9 @@ class Cluster(models.Model):
 
     runner = models.OneToOneField(Runner, on_delete=models.CASCADE, primary_key=True, related_name="cluster")
     server = models.CharField(max_length=2048, help_text="URL of the API server.")
-    namespace = models.CharField(max_length=63, help_text="Where jobs go that name none.")
+    namespace = models.CharField(max_length=63, validators=[dns_label], help_text="Where jobs go that name none.")
     namespaces = ArrayField(
-        models.CharField(max_length=63),
+        models.CharField(max_length=63, validators=[dns_label]),
         default=list,
         blank=True,
         help_text="The namespaces that jobs may name, separated by commas; empty: only the runner's own.",
@@ -52,7 +58,9 @@ class Cluster(models.Model):
     sealed_connection = models.TextField(editable=False)
     synced_at = models.DateTimeField(null=True, editable=False, help_text="When a round last listed its objects.")
     error = models.TextField(blank=True, editable=False, help_text="Why the last round failed.")
-    not_before = models.DateTimeField(null=True, editable=False, help_text="The API server asked to be left alone so long.")
+    not_before = models.DateTimeField(
+        null=True, editable=False, help_text="The API server asked to be left alone so long."
+    )
     # One round at a time: who holds this lease; a nudge meanwhile leaves a note, and another round follows.
     round_until = models.DateTimeField(null=True, editable=False)
     round_requested = models.BooleanField(default=False, editable=False)

@@ -4,13 +4,11 @@ from datetime import datetime, timedelta
 
 from django.db import models
 
-_RESOLUTION = timedelta(seconds=1)
-
 
 class SweepManager(models.Manager["Sweep"]):
-    def record(self, name: str, *, now: datetime) -> None:
-        """Note that the round succeeded; to the second, so that a busy pool does not rewrite one row all the time."""
-        if not self.filter(pk=name, succeeded_at__gt=now - _RESOLUTION).exists():
+    def record(self, name: str, *, now: datetime, resolution: timedelta = timedelta(0)) -> None:
+        """Note that the round succeeded, unless that was noted within the resolution: busy rounds need not write."""
+        if not self.filter(pk=name, succeeded_at__gt=now - resolution).exists():
             self.update_or_create(pk=name, defaults={"succeeded_at": now})
 
     def record_limit(self, name: str, *, limit: int, now: datetime) -> None:

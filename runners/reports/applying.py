@@ -55,11 +55,11 @@ def apply(
     }
     batch = Batch(now=now, jobs=jobs, attempts={key: a for key, a in attempts.items() if key in known})
     replies = [effects.apply_item(item, batch=batch) for item in items]
-    batch.appends.write()
     ended = {end.job.pk for end in batch.ends}
     _show([job for pk, job in batch.shown.items() if pk not in ended])
     finishing.finish(batch.ends, pipelines=pipelines, now=now)
     Attempt.objects.write(batch.touched.values())
+    batch.appends.write()
     return replies
 
 

@@ -81,7 +81,7 @@ def _alive(item: Alive, attempt: Attempt, batch: Batch) -> int:
 def _finished(item: Finished, attempt: Attempt, batch: Batch) -> int:
     if attempt.started_at is None:
         attempt.begin(worker="", timeout=None, now=batch.now)
-        batch.jobs[item.job].started_at = batch.now
+        batch.jobs[item.job].started_at, batch.jobs[item.job].unstarted = batch.now, 0
     _end(item, attempt, batch, outcome=_outcome(item, attempt=attempt, batch=batch))
     return 200
 
@@ -93,9 +93,15 @@ def _returned(item: Returned, attempt: Attempt, batch: Batch) -> int:
 
 def _end(item: Finished | Returned, attempt: Attempt, batch: Batch, *, outcome: Outcome) -> None:
     attempt.end(outcome=outcome, now=batch.now, **_particulars(item))
+    if outcome != _reported(item):
+        attempt.evidence["reported"] = _reported(item)
     batch.ends.append(
         End(attempt=attempt, job=batch.jobs[item.job], result=item.result if isinstance(item, Finished) else None)
     )
+
+
+def _reported(item: Finished | Returned) -> str:
+    return item.outcome if isinstance(item, Finished) else Outcome.RETURNED.value
 
 
 def _particulars(item: Finished | Returned) -> dict[str, Any]:
@@ -123,7 +129,7 @@ def _late(item: Item, *, attempt: Attempt, batch: Batch) -> int:
     """Answer a report of an attempt that is over: it changes nothing, but is kept as evidence."""
     if isinstance(item, Log) and attempt.finished_at and batch.now <= attempt.finished_at + LOG_AFTER_END:
         return _log(item, attempt, batch)
-    if isinstance(item, Finished | Returned) and _is_recorded(item, attempt=attempt, batch=batch):
+    if isinstance(item, Finished | Returned) and _is_recorded(item, attempt=attempt):
         return 200
     late = attempt.evidence.setdefault("late_reports", [])
     if len(late) < LATE_REPORTS_KEPT:
@@ -131,9 +137,11 @@ def _late(item: Item, *, attempt: Attempt, batch: Batch) -> int:
     return 409
 
 
-def _is_recorded(item: Finished | Returned, *, attempt: Attempt, batch: Batch) -> bool:
+def _is_recorded(item: Finished | Returned, *, attempt: Attempt) -> bool:
     recorded = {name: getattr(attempt, name) for name in ("reason", "message", "exit_code", "signal")}
-    return attempt.outcome == _outcome(item, attempt=attempt, batch=batch) and recorded == _particulars(item)
+    # What it was reported as, which may have amounted to something else.
+    outcome = attempt.evidence.get("reported", attempt.outcome)
+    return outcome == _reported(item) and recorded == _particulars(item)
 
 
 def _summary(item: Item) -> dict[str, Any]:

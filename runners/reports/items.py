@@ -16,6 +16,7 @@ MAX_BYTES = 4 << 20
 MESSAGE_BYTES = 4096
 RESULT_BYTES = 256 << 10
 LOG_BYTES = 1 << 20
+DETAIL_CHARS = 500
 _NOT_UTF8 = "text must be valid Unicode"
 
 
@@ -110,7 +111,7 @@ def refuse(raw: Any, *, status: int, detail: str) -> Reply:
         attempt=attempt if isinstance(attempt, int) and not isinstance(attempt, bool) else None,
         event=event if isinstance(event, str) and len(event) <= 32 and _is_utf8(event) else None,
         status=status,
-        detail=detail,
+        detail=detail[:DETAIL_CHARS],  # it may quote what was sent
         cancel=False,
         lease_seconds=0,
     )

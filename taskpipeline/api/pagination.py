@@ -8,13 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q
 from django.utils.timezone import is_naive
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
-from rest_framework.views import APIView
 
 from pipelines.definition.values import unusable_scalar
 
@@ -34,15 +33,12 @@ class IdCursorPagination(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 500
 
-    def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
-    ) -> list[Any] | None:
-        self.request = request
-        self.base_url = request.build_absolute_uri()
-        self.ordering = self.get_ordering(request, queryset, view)
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self._url = request.build_absolute_uri()
+        self._ordering = self.get_ordering(request, queryset, view)
         size = self.get_page_size(request)
-        backwards, position = self._read_cursor(queryset.model)
-        ordering = [_opposite(name) for name in self.ordering] if backwards else list(self.ordering)
+        backwards, position = self._read_cursor(request, model=queryset.model)
+        ordering = [_opposite(name) for name in self._ordering] if backwards else list(self._ordering)
         rows = queryset.filter(_behind(position, ordering=ordering)) if position else queryset
         found: list[Any] = list(rows.order_by(*ordering)[: size + 1])
         self.page = found[:size]
@@ -70,21 +66,21 @@ class IdCursorPagination(CursorPagination):
 
     def _link(self, position: _Position | None, *, backwards: bool) -> str:
         cursor = json.dumps([int(backwards), *(position or ())]).encode()
-        return replace_query_param(self.base_url, self.cursor_query_param, urlsafe_b64encode(cursor).decode())
+        return replace_query_param(self._url, self.cursor_query_param, urlsafe_b64encode(cursor).decode())
 
-    def _read_cursor(self, model: type[Model]) -> tuple[bool, _Position | None]:
-        encoded = self.request.query_params.get(self.cursor_query_param)
+    def _read_cursor(self, request: Request, *, model: type[Model]) -> tuple[bool, _Position | None]:
+        encoded = request.query_params.get(self.cursor_query_param)
         if encoded is None:
             return False, None
         try:
             backwards, *position = json.loads(urlsafe_b64decode(encoded.encode("ascii")))
-            values = [_value(model, name, item) for name, item in zip(self.ordering, position, strict=True)]
+            values = [_value(item, name=name, model=model) for name, item in zip(self._ordering, position, strict=True)]
         except (ValueError, TypeError, RecursionError, binascii.Error, InvalidValue):
             raise ValidationError({"cursor": ["It belongs to no page of this list; begin without it."]}) from None
         return backwards == 1, tuple(values)
 
     def _position_of(self, row: Model) -> _Position:
-        values = [getattr(row, name.lstrip("-")) for name in self.ordering]
+        values = [getattr(row, name.lstrip("-")) for name in self._ordering]
         return tuple(value.isoformat() if isinstance(value, datetime) else value for value in values)
 
 
@@ -103,11 +99,12 @@ def _behind(position: _Position, *, ordering: Sequence[str]) -> Q:
     return behind
 
 
-def _value(model: type[Model], name: str, item: object) -> Any:
+def _value(item: object, *, name: str, model: type[Model]) -> Any:
     """Return the value of a cursor as its column has it; raise ValueError or ValidationError if it could not be."""
     if not isinstance(item, str | int) or unusable_scalar(item):
         raise ValueError(item)
-    value: Any = model._meta.get_field(name.lstrip("-")).to_python(item)
+    column: Any = model._meta.get_field(name.lstrip("-"))
+    value = column.to_python(item)
     if isinstance(value, datetime) and is_naive(value):
         raise ValueError(item)
     return value

@@ -175,4 +175,8 @@ def _flatten(detail: Any, *, pointer: str) -> Iterator[dict[str, str]]:
         for nested in detail:
             yield from _flatten(nested, pointer=pointer)
     else:
-        yield {"pointer": pointer, "detail": str(detail)}
+        # Names come from the caller and may hold half a surrogate pair, which no answer can carry.
+        yield {
+            name: text.encode(errors="replace").decode()
+            for name, text in (("pointer", pointer), ("detail", str(detail)))
+        }

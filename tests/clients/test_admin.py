@@ -65,6 +65,8 @@ def edited(*clients: Client, **changes: Any) -> dict[str, Any]:
             "is_active": "on",
         }
         data |= {f"form-{number}-{name}": value for name, value in {**values, **changes}.items() if value is not None}
+        # As the page showed it: only what differs from that is a change.
+        data |= {f"initial-form-{number}-{name}": value for name, value in values.items() if name != "id"}
     return data
 
 
@@ -122,7 +124,7 @@ def test_limits_are_edited_in_the_list_and_announced(
 
 
 def test_an_edit_writes_nothing_but_what_was_edited(operator: Browser, owner: Credentials) -> None:
-    form = {"name": "owner", "priority": "4", "is_active": "on"}
+    form = {"name": "owner", "priority": "4", "is_active": "on", "initial-priority": "3", "initial-is_active": "on"}
     for path, data in ((LIST, edited(owner.client, priority=3)), (page(owner.client), form)):
         with CaptureQueriesContext(connection) as queries:
             assert operator.post(path, data).status_code == 302
@@ -130,6 +132,14 @@ def test_an_edit_writes_nothing_but_what_was_edited(operator: Browser, owner: Cr
         assert len(updates) == 1
         assert "priority" in updates[0]
         assert "secret" not in updates[0]
+
+
+def test_an_old_page_undoes_nobody_elses_edit(operator: Browser, owner: Credentials) -> None:
+    old_page = edited(owner.client, priority=3)
+    Client.objects.update(queue_size=5)
+    assert operator.post(LIST, old_page).status_code == 302
+    client = Client.objects.get()
+    assert (client.priority, client.queue_size) == (3, 5)
 
 
 def test_a_bad_limit_is_refused_in_the_list(operator: Browser, owner: Credentials) -> None:

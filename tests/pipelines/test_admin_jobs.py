@@ -206,6 +206,7 @@ def test_cancelling_a_job_that_has_ended_says_so() -> None:
     run(subject)
     operator = an_operator()
     assert path(subject, "cancel") not in page(operator, path(subject))
+    assert "there is nothing to cancel" in page(operator, path(subject, "cancel"))
     assert messages(operator.post(path(subject, "cancel"), follow=True)) == ["Jobs: 1 had ended already."]
 
 

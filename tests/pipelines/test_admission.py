@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -143,7 +144,7 @@ def test_racing_submissions_fill_the_limit_exactly(settings: Settings, scope: st
     own = limit if scope == "client" else None
     names = ["alice"] * 6 if scope == "client" else ["alice", "bob", "carol"] * 2
     clients = {name: a_client(name, max_ready_jobs=own) for name in set(names)}
-    outcomes = together(*[lambda name=name: admitted(clients[name], 2) for name in names])  # type: ignore[misc]
+    outcomes = together(*[partial(admitted, clients[name], 2) for name in names])
     assert sorted(outcomes) == [False] * 3 + [True] * 3
     assert Job.objects.count() == 6
 
@@ -153,7 +154,7 @@ def test_a_division_that_commits_in_the_middle_of_an_admission_is_counted_once(s
     settings.DIVIDE_INLINE_MAX_JOBS = 2
     client = a_client(max_ready_jobs=4)
     large = submit(client, 3)
-    divided = []
+    divided: list[bool] = []
 
     def divide_first(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if "declared_jobs" in sql and "sum(" in sql.lower() and not divided:

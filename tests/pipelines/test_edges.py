@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, models, transaction
 
 from pipelines import clock, moves
 from pipelines.exceptions import InvalidTransition
@@ -49,7 +49,7 @@ def put(subject: Job, state: State) -> Job:
 
 
 def values(subject: Job) -> dict[str, Any]:
-    return Job.objects.filter(pk=subject.pk).values().get()
+    return dict(Job.objects.filter(pk=subject.pk).values().get())
 
 
 def update_state(ids: list[int], target: State) -> None:
@@ -124,18 +124,18 @@ def test_the_acceptance_statement_typed_into_psql_is_refused(pipeline: Pipeline)
 @pytest.mark.parametrize("state", [state for state in State if state != State.READY])
 @pytest.mark.parametrize("model", [Job, Stage, Pipeline])
 def test_the_database_refuses_a_row_created_in_any_state_but_ready(
-    pipeline: Pipeline, model: type[Job | Stage | Pipeline], state: State
+    pipeline: Pipeline, model: type[models.Model], state: State
 ) -> None:
-    row = model.objects.order_by("pk").values().first()
-    assert row is not None
+    rows = model._default_manager
+    row: dict[str, Any] = dict(rows.order_by("pk").values()[0])
     row |= {"state": state, "finished_at": clock.now() if state in FINISHED else None, "name": "new"}
     row |= {"position": 99} if model is Stage else {}
     row["id"] += 1_000_000
-    with pytest.raises(DatabaseError, match="[Cc]annot insert"), transaction.atomic():
-        model.objects.bulk_create([model(**row)])
-    with pytest.raises(Exception, match="[Cc]annot insert"), transaction.atomic():
+    with pytest.raises(DatabaseError, match="annot insert"), transaction.atomic():
+        rows.bulk_create([model(**row)])
+    with pytest.raises(Exception, match="annot insert"), transaction.atomic():
         copy(model._meta.db_table, state=state, offset=1_000_000)
-    assert not model.objects.filter(pk=row["id"]).exists()
+    assert not rows.filter(pk=row["id"]).exists()
 
 
 def copy(table: str, *, state: State, offset: int) -> None:
@@ -145,7 +145,9 @@ def copy(table: str, *, state: State, offset: int) -> None:
         columns = [column.name for column in cursor.description or ()]
         row = dict(zip(columns, cursor.fetchone(), strict=True))
         row |= {"id": row["id"] + offset, "state": str(state), "name": "new"}
-        row |= {"finished_at": clock.now() if state in FINISHED else None} | ({"position": 99} if "position" in row else {})
+        row |= {"finished_at": clock.now() if state in FINISHED else None} | (
+            {"position": 99} if "position" in row else {}
+        )
         row = {name: value for name, value in row.items() if name not in ("params", "labels", "result")}
         if "params" in columns:
             row["params"] = "{}"

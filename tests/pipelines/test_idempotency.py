@@ -104,7 +104,9 @@ def test_a_fingerprint_tells_apart_where_query_media_type_and_body_end() -> None
     assert fingerprint(query="a", media_type="b", body=b"c") == prints[0]
 
 
-@pytest.mark.parametrize(("header", "key"), [("abc", "abc"), ('"abc"', "abc"), (" abc ", "abc"), ('"', '"'), ("k" * 255,) * 2])
+@pytest.mark.parametrize(
+    ("header", "key"), [("abc", "abc"), ('"abc"', "abc"), (" abc ", "abc"), ('"', '"'), ("k" * 255,) * 2]
+)
 def test_a_key_is_read_with_or_without_quotes(header: str, key: str) -> None:
     assert read_key(header) == key
 
@@ -115,7 +117,9 @@ def test_anything_else_is_no_key(header: str) -> None:
         read_key(header)
 
 
-def test_a_key_of_a_pipeline_that_was_deleted_is_free_again(django_capture_on_commit_callbacks: Callable[..., object]) -> None:
+def test_a_key_of_a_pipeline_that_was_deleted_is_free_again(
+    django_capture_on_commit_callbacks: Callable[..., object],
+) -> None:
     client = a_client()
     submit(client)
     Pipeline.objects.all().delete()

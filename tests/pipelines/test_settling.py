@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -236,7 +237,8 @@ def test_settling_again_changes_nothing(client: Client) -> None:
         rows = (Pipeline.objects.values(), Stage.objects.order_by("pk").values(), Job.objects.order_by("pk").values())
         return [list(each) for each in rows]
 
-    for step in (lambda: run(a, FAILED), lambda: run(b), lambda: run(claim_all()[0], FAILED)):
+    steps: list[Callable[[], Job]] = [lambda: run(a, FAILED), lambda: run(b), lambda: run(claim_all()[0], FAILED)]
+    for step in steps:
         step()
         before = snapshot()
         with transaction.atomic():

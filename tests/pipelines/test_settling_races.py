@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
@@ -58,7 +59,7 @@ def test_two_last_jobs_that_end_in_the_same_instant_open_the_next_stage_every_ti
         # The first has looked and not committed when the second comes: neither sees the other's end.
         with transaction.atomic():
             assert report(a, SUCCEEDED) == [200]
-            second = begin(lambda b=b: report(b, SUCCEEDED))  # type: ignore[misc]
+            second = begin(partial(report, b, SUCCEEDED))
             wait_until_blocked(second)
         assert result(second) == [200]
         assert standing(pipeline) == ("IN_PROGRESS", 0, ["DONE", "READY"])
@@ -68,7 +69,7 @@ def test_two_last_jobs_that_end_in_the_same_instant_open_the_next_stage_every_ti
 def test_two_last_jobs_reported_by_racing_threads_open_the_next_stage(settings: Settings) -> None:
     for pipeline in pairs(20, settings):
         a, b = job(pipeline, "a"), job(pipeline, "b")
-        assert together(lambda a=a: report(a, SUCCEEDED), lambda b=b: report(b, FAILED)) == [[200], [200]]  # type: ignore[misc]
+        assert together(partial(report, a, SUCCEEDED), partial(report, b, FAILED)) == [[200], [200]]
         assert standing(pipeline) == ("ERROR", 0, ["ERROR", "CANCELLED"])
 
 
@@ -165,7 +166,9 @@ def test_a_change_of_priority_locks_jobs_in_id_order_whatever_order_they_lie_in(
 def test_a_cancel_locks_jobs_in_id_order_whatever_their_state(settings: Settings, running: str) -> None:
     settings.QUEUE_SIZE = 1
     a_runner()
-    pipeline = a_pipeline(a_client(), {"build": [{"name": name, "priority": int(name != running)} for name in ("a", "b")]})
+    pipeline = a_pipeline(
+        a_client(), {"build": [{"name": name, "priority": int(name != running)} for name in ("a", "b")]}
+    )
     assert [each.name for each in claim_all()] == [running]
     with held_elsewhere(lambda: Job.objects.lock([job(pipeline, "a").pk])):
         cancel = begin(lambda: cancelling.cancel_pipeline(pipeline.pk, now=clock.now()))

@@ -146,7 +146,7 @@ def test_a_waiting_reader_holds_no_database_connection(monkeypatch: pytest.Monke
         held.append(connection.connection)
         report(found, SUCCEEDED)
 
-    monkeypatch.setattr(logs.time, "sleep", sleep)
+    monkeypatch.setattr("runners.logs.time.sleep", sleep)
     answer = as_client(owner).get(f"jobs/{found.pk}/log/?offset={SIZE}&wait=30")
     assert (position(answer)[2], held) == (True, [None])
 
@@ -155,7 +155,7 @@ def test_a_waiting_reader_holds_no_database_connection(monkeypatch: pytest.Monke
 def test_a_reader_whose_job_is_deleted_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     owner = create_client("owner")
     found = running(owner)
-    monkeypatch.setattr(logs.time, "sleep", lambda seconds: found.delete())
+    monkeypatch.setattr("runners.logs.time.sleep", lambda seconds: found.delete())
     problem(as_client(owner).get(f"jobs/{found.pk}/log/?offset={SIZE}&wait=30"), 404)
 
 

@@ -10,7 +10,7 @@ from clients.registration import create_client
 from pipelines import clock
 from runners.models import Runner
 from tests.api import Api, as_operator, as_runner, mistakes, problem
-from tests.runners.conftest import Recorder
+from tests.recorder import Recorder
 from tests.scenes import a_client, a_pipeline, a_runner, claim_all, run
 
 pytestmark = pytest.mark.django_db
@@ -56,8 +56,8 @@ def test_a_name_is_enough(api: Api) -> None:
         ({"name": "taken"}, "/name"), ({"name": "\ud800"}, "/name"), ({"capacity": -1}, "/capacity"),
         ({"capacity": 10**12}, "/capacity"), ({"capacity": "many"}, "/capacity"), ({"type": "pigeon"}, "/type"),
         ({"kinds": "Shell"}, "/kinds"), ({"kinds": ["a\0"]}, "/kinds/0"), ({"clients": ["nobody"]}, "/clients"),
-        ({"clients": ["\0"]}, "/clients"), ({"clients": [7]}, "/clients"), ({"clients": {}}, "/clients"),
-        ({"capcity": 3}, "/capcity"), ({"\ud800": 3}, "/\ufffd"),
+        ({"clients": ["\0"]}, "/clients"), ({"clients": [7]}, "/clients"),
+        ({"capcity": 3}, "/capcity"), ({"\ud800": 3}, "/?"),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_told(change: dict[str, Any], pointer: str, api: Api) -> None:

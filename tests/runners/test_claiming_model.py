@@ -1,4 +1,4 @@
-"""The claim against the model of its rules: whatever the clients, limits and runners, the same jobs in the same order."""
+"""The claim against the model of its rules: whatever the world, the same jobs to the same runners in the same order."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ pipelines = st.lists(
 rounds = st.lists(
     st.fixed_dictionaries(
         {
-            "ends": st.lists(st.tuples(st.integers(0, 20), st.sampled_from([SUCCEEDED, SUCCEEDED, FAILED])), max_size=6),
+            "ends": st.lists(
+                st.tuples(st.integers(0, 20), st.sampled_from([SUCCEEDED, SUCCEEDED, FAILED])), max_size=6
+            ),
             "queue_size": st.sampled_from([0, 1, 2, 3, 5, 8, 100]),
             "limit": limit,
             "capacity": st.integers(0, 4),
@@ -109,7 +111,11 @@ def world(queue_size: int, now: Any) -> World:
         queue_size=queue_size,
         clients={
             each.pk: ModelClient(
-                each.pk, each.priority, each.queue_size, each.is_active, frozenset(each.runners.values_list("pk", flat=True))
+                each.pk,
+                each.priority,
+                each.queue_size,
+                each.is_active,
+                frozenset(each.runners.values_list("pk", flat=True)),
             )
             for each in Client.objects.all()
         },

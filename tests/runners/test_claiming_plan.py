@@ -29,7 +29,7 @@ def test_the_claim_reads_its_index_and_never_the_whole_table() -> None:
     a_runner(capacity=100)
     for number in range(5):
         a_pipeline(a_client(f"client {number}"), {"build": ["seed"]})
-    columns = [field.column for field in Job._meta.concrete_fields if field.column not in ("id", "name")]
+    columns = [field.attname for field in Job._meta.concrete_fields if field.attname not in ("id", "name")]
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO pipelines_job (name, {', '.join(columns)}) SELECT 'job ' || n, {', '.join(columns)} "
@@ -38,7 +38,14 @@ def test_the_claim_reads_its_index_and_never_the_whole_table() -> None:
         )
         cursor.execute("ANALYZE pipelines_job")
         rooms = [{"runner": 1, "kind": "Shell", "free": 100}]
-        parameters = {"now": clock.now(), "room": 100, "rooms": json.dumps(rooms), "exhausted": "[]", "placed": []}
+        parameters: dict[str, Any]
+        parameters = {
+            "now": clock.now(),
+            "room": 100,
+            "rooms": json.dumps(rooms),
+            "exhausted": "[]",
+            "placed": [],
+        }
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {claiming.PROPOSE}", parameters)
         ((explained,),) = cursor.fetchall()
     scans = [node for node in nodes(explained[0]["Plan"]) if node.get("Relation Name") == "pipelines_job"]

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from runners.exceptions import RunnerError
+from runners.kubernetes import credentials
+from runners.kubernetes.connection import Connection
 from runners.models import RunnerType
-from runners.registration import create_runner
+from runners.registration import ClusterOptions, Registered, create_runner
 
 
 class Command(BaseCommand):
-    help = "Make a runner; its token is shown once, here."
+    help = "Make a runner. A server's token is shown once, here; a cluster's credentials are kept encrypted."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="letters, digits, dots, dashes and underscores")
@@ -19,6 +22,17 @@ class Command(BaseCommand):
         parser.add_argument("--capacity", type=int, default=16, help="jobs it takes at once (default 16)")
         parser.add_argument("--kinds", nargs="+", default=[], help="kinds it takes (default: all its type executes)")
         parser.add_argument("--json", action="store_true", help="print one line of JSON last")
+        cluster = parser.add_argument_group("kubernetes")
+        cluster.add_argument("--server", metavar="URL", help="the API server, with --token-file")
+        cluster.add_argument("--namespace", metavar="NS", help="where jobs go that name none")
+        cluster.add_argument("--namespaces", nargs="+", default=[], metavar="NS", help="more that jobs may name")
+        cluster.add_argument("--service-accounts", nargs="+", default=[], metavar="SA", help="that jobs may name")
+        way = cluster.add_mutually_exclusive_group()
+        way.add_argument("--token-file", type=Path, metavar="F", help="a file with the token of a service account")
+        way.add_argument("--kubeconfig", type=Path, metavar="F", help="a kubeconfig with a token or a certificate")
+        way.add_argument("--in-cluster", action="store_true", help="the service account of the pod this runs in")
+        cluster.add_argument("--context", metavar="C", help="of the kubeconfig (default: its current one)")
+        cluster.add_argument("--ca-file", type=Path, metavar="F", help="the API server's authority, with --token-file")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -27,14 +41,43 @@ class Command(BaseCommand):
                 runner_type=options["type"],
                 capacity=options["capacity"],
                 runner_kinds=options["kinds"],
+                cluster=_cluster(options) if options["type"] == RunnerType.KUBERNETES else None,
             )
         except RunnerError as error:
             raise CommandError(str(error)) from error
+        self._show(made, as_json=options["json"])
+
+    def _show(self, made: Registered, *, as_json: bool) -> None:
         runner = made.runner
-        if options["json"]:
-            shown = {"name": runner.name, "type": runner.type, "capacity": runner.capacity, "token": made.token}
-            self.stdout.write(json.dumps(shown))
+        if as_json:
+            shown = {"name": runner.name, "type": runner.type, "capacity": runner.capacity}
+            self.stdout.write(json.dumps(shown | ({"token": made.token} if made.token else {})))
             return
         self.stdout.write(f"Runner {runner.name} ({runner.type}, capacity {runner.capacity}).")
-        self.stdout.write(f"Token, shown only now: {made.token}")
-        self.stdout.write(f"Start it on its server: RUNNER_TOKEN=… manage.py run_runner {runner.name}")
+        if made.token:
+            self.stdout.write(f"Token, shown only now: {made.token}")
+            self.stdout.write(f"Start it on its server: RUNNER_TOKEN=… manage.py run_runner {runner.name}")
+
+
+def _cluster(options: dict[str, Any]) -> ClusterOptions:
+    connection = _connection(options)
+    if not options["namespace"]:
+        raise CommandError("Say where jobs go that name no namespace: --namespace NS.")
+    return ClusterOptions(
+        connection=connection,
+        namespace=options["namespace"],
+        namespaces=options["namespaces"],
+        service_accounts=options["service_accounts"],
+    )
+
+
+def _connection(options: dict[str, Any]) -> Connection:
+    if options["kubeconfig"]:
+        return credentials.from_kubeconfig(options["kubeconfig"], context=options["context"])
+    if options["in_cluster"]:
+        return credentials.in_cluster()
+    if options["token_file"] and options["server"]:
+        return credentials.from_token_file(options["server"], path=options["token_file"], ca_path=options["ca_file"])
+    raise CommandError(
+        "Say how the cluster is reached: --server URL with --token-file F, --kubeconfig F, or --in-cluster."
+    )

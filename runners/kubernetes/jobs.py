@@ -1,0 +1,144 @@
+"""Follow one K8S/Job attempt: create its Job, judge it, stop it, and end the attempt once its object allows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Protocol
+
+from runners.kubernetes import log_copying
+from runners.kubernetes.beginning import REFUSALS, not_allowed, refusal
+from runners.kubernetes.exceptions import AlreadyThere
+from runners.kubernetes.job_verdicts import judge_job, judge_timeout
+from runners.kubernetes.objects import is_of_attempt, job_manifest, object_name
+from runners.kubernetes.snapshot import Snapshot
+from runners.kubernetes.standing import Standing, Verdict
+from runners.kubernetes.work import Findings, Work
+from runners.models import Cluster, StopReason
+from runners.reports.items import Alive, Progress, Started
+
+Object = dict[str, Any]
+
+
+class Jobs(log_copying.Logs, Protocol):
+    """The part of a cluster's API that Jobs need."""
+
+    def create_job(self, namespace: str, manifest: Object) -> Object: ...
+    def get_job(self, namespace: str, name: str) -> Object: ...
+    def list_events(self, namespace: str, *, about: str) -> list[Object]: ...
+
+
+class JobFollower:
+    """Follows the K8S/Job attempts of one round; `to_delete` is deleted once the findings are written."""
+
+    def __init__(self, *, cluster: Cluster, api: Jobs, snapshot: Snapshot, findings: Findings, now: datetime) -> None:
+        self._cluster = cluster
+        self._api = api
+        self._snapshot = snapshot
+        self._findings = findings
+        self._now = now
+        self.to_delete: list[Object] = []
+        self.running: list[tuple[Work, list[Object]]] = []
+
+    def follow(self, work: Work) -> None:
+        """Bring the attempt one step on; raise ClusterError if the API server does not answer."""
+        found = self._snapshot.jobs.get(work.key)
+        if found is None:
+            self._without_object(work)
+            return
+        pods = self._snapshot.pods.get(work.key, [])
+        if not work.is_started:
+            self._started(work, found)
+        if work.decided:
+            self._delete(found)
+            return
+        standing = self._judge(work, found, pods)
+        if standing.verdict and not standing.must_delete:
+            # Reached by itself, before any signal of ours: a stop that comes later changes nothing.
+            log_copying.copy_all(work, pods, api=self._api, findings=self._findings)
+            self._end(work, standing.verdict)
+            self.to_delete.append(found)
+        elif work.is_to_stop or standing.verdict:
+            verdict = self._stopped(work, found, pods) if work.is_to_stop else standing.verdict
+            log_copying.copy_all(work, pods, api=self._api, findings=self._findings)
+            self._findings.note(work, decided=asdict(verdict) if verdict else None)
+            self.to_delete.append(found)
+        else:
+            self.running.append((work, pods))
+            self._report(work, standing)
+
+    def _without_object(self, work: Work) -> None:
+        if work.decided:
+            self._end(work, work.decided)
+        elif work.is_to_stop:
+            self._end(work, self._stopped(work, None, []))
+        elif work.is_started:
+            message = "Its Job is gone from the cluster: somebody or something deleted it."
+            self._end(work, Verdict("lost", "object_gone", message))
+        else:
+            self._create(work)
+
+    def _create(self, work: Work) -> None:
+        if verdict := not_allowed(work, cluster=self._cluster):
+            self._end(work, verdict)
+            return
+        try:
+            created = self._create_or_adopt(work)
+        except REFUSALS as error:
+            self._end(work, refusal(error, work=work))
+            return
+        if created is None:
+            name = object_name(work.order)
+            self._end(work, Verdict("failed", "name_taken", f"A Job named {name} exists that is not ours; remove it."))
+        else:
+            self._started(work, created)
+
+    def _create_or_adopt(self, work: Work) -> Object | None:
+        """Create the object, or find the one that an earlier round created and did not come to note."""
+        try:
+            return self._api.create_job(work.order.namespace, job_manifest(work.order))
+        except AlreadyThere:
+            found = self._api.get_job(work.order.namespace, object_name(work.order))
+            return found if is_of_attempt(found, order=work.order) else None
+
+    def _judge(self, work: Work, found: Object, pods: list[Object]) -> Standing:
+        standing = judge_job(found, pods=pods, events=[], now=self._now)
+        if standing.verdict is None or standing.verdict.outcome == "succeeded":
+            return standing
+        # Only what went wrong is worth a request of its own.
+        return judge_job(found, pods=pods, events=self._events(found, pods), now=self._now)
+
+    def _stopped(self, work: Work, found: Object | None, pods: list[Object]) -> Verdict:
+        if work.attempt.stop_reason == StopReason.TIMEOUT and work.order.timeout:
+            events = self._events(found, pods) if found else []
+            return judge_timeout(found, pods=pods, events=events, timeout=work.order.timeout, now=self._now)
+        return Verdict("cancelled", "cancelled", "It was cancelled.")
+
+    def _events(self, found: Object, pods: list[Object]) -> list[Object]:
+        abouts = [found["metadata"]["uid"], *(pod["metadata"]["uid"] for pod in pods[:3])]
+        namespace = found["metadata"]["namespace"]
+        return [event for about in abouts for event in self._api.list_events(namespace, about=about)]
+
+    def _started(self, work: Work, found: Object) -> None:
+        self._findings.items.append(
+            Started(job=work.order.job, attempt=work.order.attempt, event="started", worker=found["metadata"]["uid"])
+        )
+
+    def _report(self, work: Work, standing: Standing) -> None:
+        job, attempt = work.key
+        if (standing.progress, standing.message) == tuple(work.notes.get("said", (None, ""))):
+            self._findings.items.append(Alive(job=job, attempt=attempt, event="alive"))
+            return
+        self._findings.items.append(
+            Progress(job=job, attempt=attempt, event="progress", progress=standing.progress, message=standing.message)
+        )
+        self._findings.note(work, said=[standing.progress, standing.message])
+
+    def _delete(self, found: Object) -> None:
+        if not found["metadata"].get("deletionTimestamp"):
+            self.to_delete.append(found)
+
+    def _end(self, work: Work, verdict: Verdict) -> None:
+        if warnings := work.notes.get("log_warnings"):
+            verdict.evidence["log_warnings"] = warnings
+        self._findings.end(work, verdict)

@@ -1,0 +1,57 @@
+"""What a cluster holds of ours, listed once per round however many attempts there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from runners.kubernetes.objects import DEPLOYMENT_LABEL, attempt_of
+
+Object = dict[str, Any]
+
+
+class Lists(Protocol):
+    """The part of a cluster's API that lists."""
+
+    def list_jobs(self, namespace: str, selector: str) -> list[Object]: ...
+    def list_pods(self, namespace: str, selector: str) -> list[Object]: ...
+    def list_deployments(self, namespace: str, selector: str) -> list[Object]: ...
+    def list_replica_sets(self, namespace: str, selector: str) -> list[Object]: ...
+
+
+@dataclass
+class Snapshot:
+    """Jobs by attempt, Deployments by place, and the pods and replica sets of each."""
+
+    jobs: dict[tuple[int, int], Object] = field(default_factory=dict)
+    pods: dict[tuple[int, int], list[Object]] = field(default_factory=dict)
+    deployments: dict[tuple[str, str], Object] = field(default_factory=dict)
+    replica_sets: dict[tuple[str, str], list[Object]] = field(default_factory=dict)
+    pods_of_deployment: dict[tuple[str, str], list[Object]] = field(default_factory=dict)
+
+
+def take(api: Lists, *, namespaces: Iterable[str], selector: str, with_pods: bool, with_deployments: bool) -> Snapshot:
+    """List the namespaces; raise ClusterError unless every list succeeded, so that what lacks is really lacking."""
+    snapshot = Snapshot()
+    for namespace in namespaces:
+        for job in api.list_jobs(namespace, selector):
+            if key := attempt_of(job):
+                snapshot.jobs[key] = job
+        if with_deployments:
+            for deployment in api.list_deployments(namespace, selector):
+                snapshot.deployments[namespace, deployment["metadata"]["name"]] = deployment
+            for replica_set in api.list_replica_sets(namespace, selector):
+                snapshot.replica_sets.setdefault((namespace, _deployment(replica_set)), []).append(replica_set)
+        if with_pods:
+            for pod in api.list_pods(namespace, selector):
+                if name := _deployment(pod):
+                    snapshot.pods_of_deployment.setdefault((namespace, name), []).append(pod)
+                elif key := attempt_of(pod):
+                    snapshot.pods.setdefault(key, []).append(pod)
+    return snapshot
+
+
+def _deployment(found: Object) -> str:
+    name: str = (found["metadata"].get("labels") or {}).get(DEPLOYMENT_LABEL, "")
+    return name

@@ -1,0 +1,57 @@
+"""Who may do what: bearer tokens and the rules of Roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.kubernetes_api.requests import Request
+from tests.kubernetes_api.status import ApiError, forbidden
+
+ADMIN_TOKEN = "an-admin-token-for-tests"
+EVERYTHING = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+
+Rule = dict[str, Any]
+
+
+@dataclass
+class Account:
+    """A service account: its rules hold in its namespaces, everywhere if there are none."""
+
+    name: str
+    rules: list[Rule]
+    namespaces: list[str] = field(default_factory=list)
+
+    def may(self, request: Request) -> bool:
+        if request.resource is None:
+            return True  # /version and the like are everybody's
+        if self.namespaces and request.namespace not in self.namespaces:
+            return False
+        asked = (request.resource.group, request.plural, request.verb)
+        return any(
+            all(
+                wanted in allowed or "*" in allowed
+                for wanted, allowed in zip(asked, (rule["apiGroups"], rule["resources"], rule["verbs"]), strict=True)
+            )
+            and (not rule.get("resourceNames") or request.name in rule["resourceNames"])
+            for rule in self.rules
+        )
+
+
+@dataclass
+class Access:
+    accounts: dict[str, Account] = field(default_factory=lambda: {ADMIN_TOKEN: Account("admin", EVERYTHING)})
+    denied: set[tuple[str, str]] = field(default_factory=set)
+    """Verb and resource that nobody may, for tests that take a right away."""
+
+    def check(self, request: Request) -> None:
+        """Raises ApiError 401 or 403."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        account = self.accounts.get(token) if scheme == "Bearer" else None
+        if account is None:
+            raise ApiError(401, "Unauthorized", "Unauthorized")
+        if request.resource is None or (account.may(request) and (request.verb, request.plural) not in self.denied):
+            return
+        where = f' in the namespace "{request.namespace}"' if request.namespace else " at the cluster scope"
+        why = f'User "system:serviceaccount:tests:{account.name}" cannot {request.verb} resource "{request.plural}" in'
+        raise forbidden(request.resource, request.name, f'{why} API group "{request.resource.group}"{where}')
