@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -13,6 +14,8 @@ from pipelines.models import Job, Pipeline, Stage
 from pipelines.nudges import nudge
 from pipelines.states import UNFINISHED
 
+logger = logging.getLogger(__name__)
+
 _BATCH = 200
 # A message just sent is given the time to arrive.
 _PATIENCE = timedelta(seconds=10)
@@ -20,14 +23,18 @@ _PATIENCE = timedelta(seconds=10)
 
 def sweep(*, now: datetime) -> None:
     """Divide and settle every pipeline that waits for nothing but that."""
-    waiting = Pipeline.objects.unfinished().filter(divided=False, created_at__lt=now - _PATIENCE).order_by("id")
-    for pipeline_id in waiting.values_list("pk", flat=True):
-        division.divide_submitted(pipeline_id)
     for batch in _overdue():
         with transaction.atomic():
             Pipeline.objects.lock(batch)
             settling.settle(batch, now=now)
             nudge()
+    waiting = Pipeline.objects.unfinished().filter(divided=False, created_at__lt=now - _PATIENCE).order_by("id")
+    for pipeline_id in waiting.values_list("pk", flat=True):
+        try:
+            division.divide_submitted(pipeline_id)
+        except Exception:
+            # Whatever is the matter with one, it must not keep the others waiting; the next round tries it again.
+            logger.exception("division put off", extra={"pipeline": pipeline_id})
 
 
 def overdue_pipelines() -> list[int]:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, OuterRef, Q
 
-from clients.models import Client
 from pipelines.models import Job, Pipeline, Stage
 from pipelines.states import FINISHED, UNFINISHED, State
 from pipelines.sweeping import overdue_pipelines
 from runners import leases, pool
-from runners.models import Attempt, Runner, Sweep
+from runners.models import Attempt, Sweep
 
 logger = logging.getLogger(__name__)
 
@@ -60,23 +59,21 @@ def _service_over_limit(now: datetime) -> Iterable[Any]:
 
 
 def _client_over_limit(now: datetime) -> Iterable[Any]:
-    running = Q(jobs__state=State.IN_PROGRESS)
-    clients = Client.objects.filter(queue_size__isnull=False).annotate(
+    running = Job.objects.filter(state=State.IN_PROGRESS, client__queue_size__isnull=False).order_by()
+    in_use = running.values("client__client_id", "client__queue_size").annotate(
         # Distinct: joined with its attempts, a job comes once for each.
-        in_use=Count("jobs", filter=running, distinct=True),
-        last_claim=Max("jobs__attempts__claimed_at", filter=running & Q(jobs__attempts__outcome="")),
+        jobs=Count("pk", distinct=True),
+        last_claim=Max("attempts__claimed_at", filter=Q(attempts__outcome="")),
     )
-    over = clients.filter(in_use__gt=F("queue_size"), last_claim__gt=F("limits_changed_at"))
-    return [f"client {client.client_id}: {client.in_use}/{client.queue_size}" for client in over]
+    over = in_use.filter(jobs__gt=F("client__queue_size"), last_claim__gt=F("client__limits_changed_at"))
+    return [f"client {row['client__client_id']}: {row['jobs']}/{row['client__queue_size']}" for row in over]
 
 
 def _runner_over_capacity(now: datetime) -> Iterable[Any]:
-    live = Q(attempts__outcome="")
-    runners: QuerySet[Any] = Runner.objects.annotate(
-        in_use=Count("attempts", filter=live), last_claim=Max("attempts__claimed_at", filter=live)
-    )
-    over = runners.filter(in_use__gt=F("capacity"), last_claim__gt=F("capacity_changed_at"))
-    return [f"runner {runner.name}: {runner.in_use}/{runner.capacity}" for runner in over]
+    in_use = Attempt.objects.live().order_by().values("runner__name", "runner__capacity")
+    in_use = in_use.annotate(attempts=Count("pk"), last_claim=Max("claimed_at"))
+    over = in_use.filter(attempts__gt=F("runner__capacity"), last_claim__gt=F("runner__capacity_changed_at"))
+    return [f"runner {row['runner__name']}: {row['attempts']}/{row['runner__capacity']}" for row in over]
 
 
 def _lease_long_over(now: datetime) -> Iterable[Any]:

@@ -117,7 +117,6 @@ def _answer(content: bytes, *, offset: int, size: int, complete: bool) -> HttpRe
         "X-Log-Offset": str(offset),
         "X-Log-Size": str(size),
         "X-Log-Complete": "true" if complete else "false",
-        "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
     }
     return HttpResponse(content, content_type="text/plain; charset=utf-8", headers=headers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from pipelines.kinds import Kind, Params, register
 from runners.kinds.k8s import PODS_MAX, ContainerParams
@@ -35,16 +35,6 @@ class Strategy(Params):
         default=None, description=f"Pods that may be missing during the rollout, {_SHARE} by default."
     )
 
-    @model_validator(mode="after")
-    def _can_move(self) -> Strategy:
-        if self.type == "Recreate" and (self.max_surge, self.max_unavailable) != (None, None):
-            raise ValueError("of type Recreate takes neither 'max_surge' nor 'max_unavailable': remove them")
-        if {str(self.max_surge).strip("0%"), str(self.max_unavailable).strip("0%")} == {""}:
-            raise ValueError("cannot have both 'max_surge' and 'max_unavailable' 0: no pod could ever be replaced")
-        if isinstance(self.max_unavailable, str) and int(self.max_unavailable[:-1]) > 100:
-            raise ValueError("must have a 'max_unavailable' of at most 100%")
-        return self
-
     def as_kubernetes(self) -> dict[str, Any]:
         """Return it with nothing left to Kubernetes' defaults.
 
@@ -54,6 +44,19 @@ class Strategy(Params):
             return {"type": "Recreate"}
         surge, unavailable = (_SHARE if each is None else each for each in (self.max_surge, self.max_unavailable))
         return {"type": self.type, "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}
+
+
+def _can_move(strategy: str | Strategy) -> str | Strategy:
+    if not isinstance(strategy, Strategy):
+        return strategy
+    surge, unavailable = strategy.max_surge, strategy.max_unavailable
+    if strategy.type == "Recreate" and (surge, unavailable) != (None, None):
+        raise ValueError("of type Recreate takes neither 'max_surge' nor 'max_unavailable': remove them")
+    if {str(surge).strip("0%"), str(unavailable).strip("0%")} == {""}:
+        raise ValueError("cannot have both 'max_surge' and 'max_unavailable' 0: no pod could ever be replaced")
+    if isinstance(unavailable, str) and int(unavailable[:-1]) > 100:
+        raise ValueError("must have a 'max_unavailable' of at most 100%")
+    return strategy
 
 
 class Port(Params):
@@ -94,7 +97,7 @@ class DeploymentParams(ContainerParams):
     ports: Annotated[list[PortNumber | Port], Field(max_length=_PORTS), AfterValidator(_distinct)] = Field(
         [], description="Ports on which the container listens, by number or in full."
     )
-    strategy: Literal["RollingUpdate", "Recreate"] | Strategy = Field(
+    strategy: Annotated[Literal["RollingUpdate", "Recreate"] | Strategy, AfterValidator(_can_move)] = Field(
         "RollingUpdate", description="How old pods give way to new ones, by name or in full."
     )
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=DEADLINE_MAX_SECONDS)] | None = Field(

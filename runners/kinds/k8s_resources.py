@@ -7,12 +7,14 @@ from decimal import Decimal
 from functools import partial
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pipelines.kinds import Params, bounded
+from pipelines.wording import describe
 from runners.kinds.k8s_names import matching, schema_says
 
 _RESOURCES = 32
+_MOST = 2**63
 _SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _QUANTITY = r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?"
@@ -22,13 +24,22 @@ _RESOURCE = (
     r"|(?=[^/]{1,253}/)[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?/[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 )
 
-Quantity = (
-    Annotated[
-        str, *matching(_QUANTITY, most=32, expected="a quantity that is not negative, for example '500m', '2' or '1Gi'")
-    ]
-    | Annotated[int, Field(ge=0, lt=2**63)]
-    | Annotated[float, Field(ge=0, lt=2**63)]
-)
+_EXPECTED = "a quantity that is not negative, for example '500m', '2' or '1Gi'"
+
+
+def _in_range(quantity: str | int | float) -> str | int | float:
+    if not isinstance(quantity, str) and not 0 <= quantity < _MOST:
+        raise ValueError(f"must be {_EXPECTED}, not {describe(quantity)}")
+    return quantity
+
+
+_IN_RANGE = schema_says(minimum=0, exclusiveMaximum=_MOST)
+Quantity = Annotated[
+    Annotated[str, *matching(_QUANTITY, most=32, expected=_EXPECTED)]
+    | Annotated[int, _IN_RANGE]
+    | Annotated[float, _IN_RANGE],
+    AfterValidator(_in_range),
+]
 ResourceName = Annotated[
     str,
     *matching(

@@ -51,7 +51,7 @@ def judge_job(
         verdict = _failure(job, failed=failed, pods=own, events=events, now=now)
         return _decided(job, verdict=verdict, pods=own, events=events)
     trouble = _trouble(job, pods=own, events=events, now=now)
-    if trouble and trouble.is_fatal and not is_being_deleted(job):
+    if trouble and trouble.is_fatal and not _is_settled(job):
         verdict = Verdict("failed", trouble.reason, trouble.message)
         return replace(_decided(job, verdict=verdict, pods=own, events=events), must_delete=True)
     return Standing(
@@ -126,8 +126,10 @@ def _trouble(job: Object, *, pods: Sequence[dict[str, Any]], events: Sequence[Ob
 
 def _refused(job: Object, *, pods: Sequence[Object], events: Sequence[Object], now: datetime) -> Trouble | None:
     """Return why the Job has no pods, where creating them is refused."""
-    refusals = [each for each in events_about(uid_of(job), among=events) if each.get("reason") == "FailedCreate"]
-    if not refusals or any(status_of(pod).get("phase") != "Failed" for pod in pods):
+    creating = ("FailedCreate", "SuccessfulCreate")
+    told = [each for each in events_about(uid_of(job), among=events) if each.get("reason") in creating]
+    refusals = [each for each in told if each["reason"] == "FailedCreate"]
+    if not refusals or told[-1] is not refusals[-1] or any(status_of(pod).get("phase") != "Failed" for pod in pods):
         return None
     latest = str(refusals[-1].get("message") or "")
     waited = now - min((each for each in map(first_seen, refusals) if each), default=now)
@@ -167,6 +169,12 @@ def _message(job: Object, *, pods: Sequence[Object], trouble: Trouble | None) ->
         why = (holds(disrupted, kind="DisruptionTarget") or {}).get("reason") or "no reason given"
         return f"The cluster takes the pod {name_of(disrupted)} away ({why}) and replaces it."
     return ""
+
+
+def _is_settled(job: Object) -> bool:
+    """Tell whether Kubernetes has already made up its mind, or was told to hold it: what pods say is past."""
+    kinds = ("SuccessCriteriaMet", "FailureTarget", "Suspended")
+    return is_being_deleted(job) or any(holds(job, kind=kind) for kind in kinds)
 
 
 def _lacks_pods(job: Object, *, pods: Sequence[Object], now: datetime) -> bool:

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from pipelines import bulk
 from pipelines.models import Job, Pipeline
+from pipelines.states import State
 from runners import finishing
 from runners.finishing import End
 from runners.logs import Appends
@@ -41,12 +42,16 @@ def apply(
     """Apply the items in order and return a reply for each; every item succeeds or fails alone.
 
     `runner` is whose attempts may be reported, or `allowed` the one attempt a token is good for; everything else is
-    404. Locks the pipelines of what ends and then the jobs reported, each in id order.
+    404. Locks the pipelines of what ends or waits and then the jobs reported, each in id order.
     """
     keys = {(item.job, item.attempt) for item in items}
     known = _visible(keys, allowed=set(allowed) if allowed is not None else None, runner=runner)
     ending = {item.job for item in items if isinstance(item, Finished | Returned)}
-    pipelines = Pipeline.objects.lock({pipeline for (job, _), pipeline in known.items() if job in ending})
+    # A job that waits is locked by whoever stops its pipeline, after the jobs of its own: who reports late on it must
+    # not hold it while waiting for one of those.
+    pipelines = Pipeline.objects.lock(
+        {pipeline for (job, _), (pipeline, state) in known.items() if job in ending or state == State.READY}
+    )
     # The job's row lock is what an attempt is written under; its wide columns are not looked at.
     jobs = {job.pk: job for job in Job.objects.defer("params", "result").lock({job for job, _ in known})}
     attempts = {
@@ -65,14 +70,15 @@ def apply(
 
 def _visible(
     keys: set[tuple[int, int]], *, allowed: set[tuple[int, int]] | None, runner: int | None
-) -> dict[tuple[int, int], int]:
+) -> dict[tuple[int, int], tuple[int, str]]:
+    """Return those of the attempts that may be reported, each with its pipeline and its job's state."""
     if allowed is not None:
         keys = keys & allowed
     attempts = Attempt.objects.filter(job__in={job for job, _ in keys}, number__in={number for _, number in keys})
     if runner is not None:
         attempts = attempts.filter(runner=runner)
-    rows = attempts.values_list("job_id", "number", "job__pipeline_id")
-    return {(job, number): pipeline for job, number, pipeline in rows if (job, number) in keys}
+    rows = attempts.values_list("job_id", "number", "job__pipeline_id", "job__state")
+    return {(job, number): (pipeline, state) for job, number, pipeline, state in rows if (job, number) in keys}
 
 
 def _show(jobs: list[Job]) -> None:

@@ -41,13 +41,15 @@ class Account:
 @dataclass
 class Access:
     accounts: dict[str, Account] = field(default_factory=lambda: {ADMIN_TOKEN: Account("admin", EVERYTHING)})
+    certificates: dict[str, Account] = field(default_factory=dict)
+    """By the name in a client's certificate."""
     denied: set[tuple[str, str]] = field(default_factory=set)
     """Verb and resource that nobody may, for tests that take a right away."""
 
     def check(self, request: Request) -> None:
         """Raises ApiError 401 or 403."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        account = self.accounts.get(token) if scheme == "Bearer" else None
+        account = self.accounts.get(token) if scheme == "Bearer" else self.certificates.get(request.peer)
         if account is None:
             raise ApiError(401, "Unauthorized", "Unauthorized")
         if request.resource is None or (account.may(request) and (request.verb, request.plural) not in self.denied):

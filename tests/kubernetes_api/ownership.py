@@ -82,7 +82,7 @@ class Owners:
         others = set().union(*(paths for other, paths in self.fields.items() if other != owner))
         for path in sorted(own - set(wanted) - others, key=len, reverse=True):
             _remove(result, path)
-        result = _merged(result, config)
+        result = dict(_merged(result, config))
         if own != set(wanted) or result != live:
             self.times[owner] = at
         self.fields[owner] = set(wanted)
@@ -92,7 +92,7 @@ class Owners:
     def managed_fields(self, *, api_version: str) -> list[Object]:
         entries = []
         for owner, paths in self.fields.items():
-            entry = {"manager": owner.manager, "operation": owner.operation, "apiVersion": api_version}
+            entry: Object = {"manager": owner.manager, "operation": owner.operation, "apiVersion": api_version}
             entry |= {"time": self.times[owner], "fieldsType": "FieldsV1"}
             entries.append(entry | {"fieldsV1": _fields_v1(paths)} | _subresource(owner))
         return entries

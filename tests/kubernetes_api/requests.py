@@ -17,6 +17,8 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     body: Any = None
+    peer: str = ""
+    """Whom the client's certificate names."""
     resource: Resource | None = None
     namespace: str = ""
     name: str = ""

@@ -215,9 +215,9 @@ class Store:
         rules.check(after, resource, before=before)
         if resource.generations and rules.tracked(after) != rules.tracked(before):
             after["metadata"]["generation"] = before["metadata"]["generation"] + 1
-        if "deletionTimestamp" in after["metadata"] and not after["metadata"].get("finalizers"):
-            if resource != PODS or after.get(STATUS, {}).get("phase") in ("Succeeded", "Failed"):
-                return self._removed(resource, after)
+        over = resource != PODS or after[STATUS].get("phase") in ("Succeeded", "Failed")
+        if over and "deletionTimestamp" in after["metadata"] and not after["metadata"].get("finalizers"):
+            return self._removed(resource, after)
         if after == before and owners == self._owners[before["metadata"]["uid"]]:
             return before
         return self._written(resource, after, owners)

@@ -44,7 +44,7 @@ class Api:
     def answer(self, request: Request) -> Answer:
         """Raises ApiError."""
         if request.resource is None:
-            if request.path == "/version":
+            if request.path.rstrip("/") == "/version":
                 return 200, VERSION
             raise ApiError(404, "NotFound", "the server could not find the requested resource")
         with self._store.lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,9 +27,11 @@ class Listener(ThreadingHTTPServer):
     request_queue_size = 128
     allow_reuse_address = True
 
-    def __init__(self, address: tuple[str, int], handle: Handle) -> None:
+    def __init__(self, address: tuple[str, int], handle: Handle, *, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(address, _Handler)
         self.handle_request_of_api = handle
+        if tls is not None:  # hands are shaken in the connection's own thread, at its first read
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._connections: list[socket.socket] = []
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
@@ -56,6 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             request = parsed(self.command, self.path, headers={k.lower(): v for k, v in self.headers.items()})
+            request.peer = _common_name(self.connection)
             request.body = _decoded(raw, request.media_type)
             status, answer, cut = self.server.handle_request_of_api(request)
             self._reply(status, answer, cut=cut)
@@ -80,11 +84,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def handle(self) -> None:
-        with suppress(ConnectionError):  # a client that has given up
+        with suppress(OSError):  # a client that has given up, or that does not trust us
             super().handle()
 
     def log_message(self, *args: object) -> None:
         pass
+
+
+def _common_name(connection: object) -> str:
+    """Whom the client's certificate names, if it has shown one."""
+    subject: Any = (connection.getpeercert() or {}).get("subject", ()) if isinstance(connection, ssl.SSLSocket) else ()
+    return next((str(value) for part in subject for name, value in part if name == "commonName"), "")
 
 
 def _decoded(raw: bytes, media_type: str) -> Any:

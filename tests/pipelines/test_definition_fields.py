@@ -48,7 +48,7 @@ def test_each_required_field_of_a_job_is_missed_at_its_place(field: str) -> None
         ("version", "1.1.0", "Shell does not exist in version 1.1.0 or a later 1.x; there is 1.0.0"),
         ("version", "2.0.0", "Shell does not exist in version 2.0.0 or a later 2.x; there is 1.0.0"),
         ("kind", "shell", "there is no kind 'shell': did you mean 'Shell'?"),
-        ("kind", "Cobol/Job", "there is no kind 'Cobol/Job'; there is Shell"),
+        ("kind", "Cobol/Job", "there is no kind 'Cobol/Job'; there is K8S/Deployment, K8S/Job, Shell"),
         ("params", "true", "must be an object, not the string 'true'"),
         ("params", [], "must be an object, not a list"),
         ("params", None, "must be an object, not null"),

@@ -103,7 +103,7 @@ def test_all_mistakes_in_changes_come_together_in_order() -> None:
 def test_params_of_a_kind_that_is_gone_cannot_be_changed() -> None:
     found = refusal_of(lambda: parse_job_changes({"params": {}}, kind="Gone", version="1.0.0"))
 
-    assert found == {"/params": "there is no kind 'Gone'; there is Shell"}
+    assert found == {"/params": "there is no kind 'Gone'; there is K8S/Deployment, K8S/Job, Shell"}
     assert parse_job_changes({"priority": 1}, kind="Gone", version="1.0.0") == {"priority": 1}
 
 

@@ -173,6 +173,24 @@ def test_a_database_that_goes_away_does_not_end_the_pipeline(
     assert Submission.objects.exists()
 
 
+def test_a_division_that_cannot_be_done_now_keeps_the_sweep_from_nothing_else(
+    undivided: Pipeline, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = a_pipeline(client, {"build": ["a", "b", "c"]})
+    divide_submitted = division.divide_submitted
+
+    def fail_first(pipeline_id: int) -> bool:
+        if pipeline_id == undivided.pk:
+            raise DatabaseError("statement timeout")
+        return divide_submitted(pipeline_id)
+
+    monkeypatch.setattr(division, "divide_submitted", fail_first)
+    sweeping.sweep(now=later())
+    assert standing(undivided)[0] == "READY" and not undivided.divided
+    other.refresh_from_db()
+    assert other.divided
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_divide_a_pipeline_once(settings: Settings) -> None:
     settings.DIVIDE_INLINE_MAX_JOBS = 0

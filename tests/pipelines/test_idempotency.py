@@ -69,11 +69,11 @@ def test_a_key_is_kept_for_24_hours() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_key_whose_first_request_is_still_running_is_in_use() -> None:
-    client = a_client()
+    client, another = a_client(), a_client("bob")
     with held_elsewhere(lambda: submit(client)):
         with pytest.raises(KeyInUse):
             result(begin(lambda: submit(client)))
-        submit(client, key="another")
+        submit(another)
     assert submit(client).replayed
 
 

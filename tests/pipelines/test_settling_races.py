@@ -14,6 +14,7 @@ from pipelines.exceptions import InvalidTransition
 from pipelines.models import Job, Pipeline
 from runners import claiming
 from runners.models import Attempt
+from runners.reports import apply, read_item
 from tests.concurrency import begin, held_elsewhere, result, together, wait_until_blocked
 from tests.scenes import (
     FAILED,
@@ -160,6 +161,25 @@ def test_a_change_of_priority_locks_jobs_in_id_order_whatever_order_they_lie_in(
         assert lies_free(last)
     result(editor)
     assert set(Job.objects.filter(stage=first.stage).values_list("pipeline_priority", flat=True)) == {1}
+
+
+def test_a_late_report_of_a_job_that_waits_holds_it_up_for_nobody_who_holds_its_pipeline(settings: Settings) -> None:
+    """Who stops the pipeline holds it and the job that failed, and goes on to lock those that wait."""
+    settings.RETRY_BACKOFF_SECONDS = 300
+    a_runner()
+    pipeline = a_pipeline(a_client(), {"build": [{"name": "waits", "retry_attempt": 1}, "runs"]})
+    waits, runs = claim_all()
+    assert report(waits, FAILED) == [200]
+    late_log = {"job": waits.pk, "attempt": 1, "event": "log", "offset": 0, "text": "bye"}
+    items = [read_item(late_log), read_item({"job": runs.pk, "attempt": 1, "event": "alive"})]
+    runner = Attempt.objects.filter(job=waits).values_list("runner", flat=True).get()
+    with transaction.atomic():
+        Pipeline.objects.lock([pipeline.pk])
+        Job.objects.lock([runs.pk])
+        late = begin(lambda: apply(items, allowed=None, runner=runner, now=clock.now()))  # type: ignore[arg-type]
+        wait_until_blocked(late)
+        assert lies_free(waits)
+    assert [reply["status"] for reply in result(late)] == [200, 200]
 
 
 @pytest.mark.parametrize("running", ["a", "b"])

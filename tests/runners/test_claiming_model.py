@@ -139,7 +139,7 @@ def world(queue_size: int, now: Any) -> World:
     )
 
 
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(clients, runners, pipelines, rounds)
 def test_each_round_claims_what_the_model_claims_in_its_order(
     given_clients: Any, given_runners: Any, given_pipelines: Any, given_rounds: Any

@@ -12,7 +12,8 @@ from django.db import connection
 from pipelines import clock
 from pipelines.models import Job
 from runners import claiming
-from tests.scenes import a_client, a_pipeline, a_runner
+from runners.models import Attempt, Runner
+from tests.scenes import a_client, a_pipeline, a_runner, claim_all
 
 pytestmark = pytest.mark.django_db
 
@@ -54,3 +55,18 @@ def test_the_claim_reads_its_index_and_never_the_whole_table() -> None:
     assert {node["Index Name"] for node in scans} == {"job_claim", "job_in_progress"}
     # Not only the right index: a few entries of it, not the backlog.
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in scans) < BACKLOG / 10
+
+
+def test_the_use_of_runners_is_read_from_their_live_attempts_alone() -> None:
+    runner = a_runner(capacity=100)
+    a_pipeline(a_client(), {"build": ["seed"]})
+    now = clock.now()
+    seed = Job.objects.get()
+    over = {"runner": runner, "claimed_at": now, "sent_at": now, "lease_until": now, "finished_at": now}
+    Attempt.objects.bulk_create(Attempt(job=seed, number=n, outcome="failed", **over) for n in range(2, 5_000))
+    claim_all()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE runners_attempt")
+    plan = json.loads(Runner.objects.open(now).with_use().explain(format="json"))
+    scans = [node for node in nodes(plan[0]["Plan"]) if node.get("Relation Name") == "runners_attempt"]
+    assert [node["Index Name"] for node in scans] == ["attempt_live_of_runner"]

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from clients.models import Client
 from pipelines import cancelling, clock
-from pipelines.models import Job
+from pipelines.models import Event, Job
 from runners import dispatch, stops
 from runners.models import Attempt, Runner
 from tests.concurrency import begin, held_elsewhere, result, wait_until_blocked
@@ -57,6 +57,9 @@ def test_an_unstarted_attempt_that_was_cancelled_is_over_at_once(client: Client,
     assert (a.state, a.reason) == ("CANCELLED", "cancelled")
     assert (attempt.outcome, attempt.started_at) == ("cancelled", None)
     assert standing(pipeline)[0] == "CANCELLED"
+    # Along the design's edges: there is none from IN_PROGRESS to CANCELLED.
+    events = Event.objects.filter(job_id=a.pk).order_by("id").values_list("to_state", flat=True)
+    assert list(events) == ["READY", "IN_PROGRESS", "READY", "CANCELLED"]
     assert told.stopped == []
     assert report(a, STARTED) == [409]
 

@@ -56,7 +56,7 @@ def test_without_a_top_up_lately_it_is_not_ready_until_the_next(topped_up: None,
 
 @pytest.mark.parametrize(
     "url",
-    ["redis://127.0.0.1:1/0", "unix:///nowhere/redis.sock?db=0", "redis://nowhere.invalid:6379/0", "nonsense", ""],
+    ["redis://127.0.0.1:1/0", "unix:///nowhere/redis.sock?db=0", "nonsense", ""],
 )
 def test_without_the_broker_it_is_not_ready(url: str, topped_up: None, settings: Any) -> None:
     settings.REDIS_URL = url

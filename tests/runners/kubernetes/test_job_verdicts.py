@@ -77,7 +77,8 @@ def test_only_complete_is_success() -> None:
         # Deleted by hand: gone at once, or still on its way.
         ([], "lost", "pod_deleted", None),
         ([KILLED_SIBLING], "lost", "pod_deleted", None),
-        ([a_pod(container(terminated=ended(3)), phase="Failed", owner=("Job", "of-another"))], "lost", "pod_deleted", None),
+        ([a_pod(container(terminated=ended(3)), phase="Failed", owner=("Job", "of-another"))], "lost",
+         "pod_deleted", None),
     ],
 )  # fmt: skip
 def test_a_failed_job_is_explained_by_its_own_pods(
@@ -141,7 +142,17 @@ def test_pods_that_are_refused_decide_after_a_grace(message: str, first: float, 
 def test_a_refusal_that_is_over_decides_nothing() -> None:
     running = a_pod(container(running={"startedAt": ago(5)}), phase="Running")
 
+    created = an_event(JOB_UID, "SuccessfulCreate", "Created pod: x", first=1, last=0, type="Normal")
+
     assert judge(a_job(), running, events=refusals(NO_ACCOUNT, first=100)) == Standing(progress=0)
+    assert judge(a_job(), events=[created, *refusals(NO_ACCOUNT, first=100)]).verdict is None
+
+
+@pytest.mark.parametrize("kind", ["SuccessCriteriaMet", "FailureTarget", "Suspended"])
+def test_a_pods_trouble_does_not_overrule_what_kubernetes_has_decided(kind: str) -> None:
+    pod = a_pod(container(waiting={"reason": "InvalidImageName"}))
+
+    assert judge(a_job(condition(kind)), pod).verdict is None
 
 
 def test_a_job_without_pods_or_troubles_asks_for_events() -> None:
@@ -176,12 +187,12 @@ def test_another_jobs_pod_decides_nothing() -> None:
 @pytest.mark.parametrize(
     ("job", "pods", "said"),
     [
-        (a_job(), [a_pod(conditions=[UNSCHEDULABLE], scheduled=None)], "No node can take the pod. 0/1 nodes are available."),
+        (a_job(), [a_pod(conditions=[UNSCHEDULABLE], scheduled=None)], "No node can take the pod. 0/1 nodes are"),
         (a_job(condition("Suspended", reason="JobSuspended")), [], "Suspended in the cluster"),
         (a_job(condition("SuccessCriteriaMet")), [], "It has succeeded; its pods are still ending."),
         (a_job(condition("FailureTarget", reason="BackoffLimitExceeded")), [EXITED], "It has failed; its pods are"),
         (a_job(condition("Complete", status="False"), condition("Failed", status="False")), [], ""),
-        (a_job(), [a_pod(phase="Failed", conditions=[DISRUPTED], name="gone")], "takes the pod gone away"),
+        (a_job(), [a_pod(phase="Failed", conditions=[DISRUPTED], name="gone")], "The cluster takes the pod gone away"),
         # The pods' own word is not the Job's: its controller has not counted them yet.
         (a_job(), [EXITED], ""),
         (a_job(), [a_pod(container(terminated=ended(0)), phase="Succeeded")], ""),

@@ -1,0 +1,1 @@
+"""The controllers that play life in the cluster, a round at a time."""
