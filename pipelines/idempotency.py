@@ -10,8 +10,10 @@ from typing import Any
 from django.db import connection, transaction
 
 from clients.models import Client
+from pipelines import clock
 from pipelines.exceptions import InvalidKey, KeyInUse, KeyReused
 from pipelines.models import IdempotencyKey, Pipeline
+from pipelines.models.submission import KEY_LIFETIME
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ def once(*, key: str, client: Client, user: Any, fingerprint: str, make: Callabl
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [scope])
         if not cursor.fetchone()[0]:
             raise KeyInUse
-    kept = IdempotencyKey.objects.select_related("pipeline").filter(client=client, user=user, key=key).first()
+    used = IdempotencyKey.objects.select_related("pipeline").filter(client=client, user=user, key=key)
+    used.filter(created_at__lt=clock.now() - KEY_LIFETIME).delete()
+    kept = used.first()
     if kept is None:
         pipeline, status = make()
         IdempotencyKey.objects.create(

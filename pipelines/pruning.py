@@ -8,15 +8,15 @@ from django.conf import settings
 from django.db import transaction
 
 from pipelines.models import IdempotencyKey, Pipeline
+from pipelines.models.submission import KEY_LIFETIME
 from pipelines.states import FINISHED
 
 _BATCH = 20
-_KEY_LIFETIME = timedelta(hours=24)
 
 
 def prune(*, now: datetime) -> int:
     """Delete what is past its retention; return how many pipelines that were."""
-    IdempotencyKey.objects.filter(created_at__lt=now - _KEY_LIFETIME).delete()
+    IdempotencyKey.objects.filter(created_at__lt=now - KEY_LIFETIME).delete()
     old = Pipeline.objects.filter(
         state__in=FINISHED, finished_at__lt=now - timedelta(days=settings.RETENTION_DAYS)
     ).order_by("finished_at")

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
@@ -64,7 +64,7 @@ class _FromDatabase(Collector):
             Pipeline.objects.order_by().values_list("client__name", "state").annotate(Count("pk")),
         )
         yield _counted(
-            CounterMetricFamily(
+            GaugeMetricFamily(  # not a counter: pruning takes old ones away
                 "taskpipeline_attempts", "Attempts that are over, by outcome.", labels=["outcome", "reason"]
             ),
             Attempt.objects.exclude(outcome="").order_by().values_list("outcome", "reason").annotate(Count("pk")),
@@ -96,7 +96,7 @@ class _FromDatabase(Collector):
         yield broken
 
 
-def _counted(family: GaugeMetricFamily | CounterMetricFamily, rows: Iterable[tuple[Any, ...]]) -> Metric:
+def _counted(family: GaugeMetricFamily, rows: Iterable[tuple[Any, ...]]) -> Metric:
     """Add a sample for each row, its last column the count."""
     for *labels, count in rows:
         family.add_metric([str(label) for label in labels], count)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -16,8 +18,11 @@ class Submission(models.Model):
         return f"submission of pipeline {self.pk}"
 
 
+KEY_LIFETIME = timedelta(hours=24)
+
+
 class IdempotencyKey(models.Model):
-    """What a submission with an Idempotency-Key was answered, kept for 24 hours.
+    """What a submission with an Idempotency-Key was answered, kept for KEY_LIFETIME.
 
     Scope: a client, or a user who submits for a client.
     """

@@ -10,6 +10,7 @@ from clients.registration import Credentials, create_client
 from pipelines import cancelling, clock
 from pipelines.idempotency import once
 from pipelines.models import IdempotencyKey, Pipeline
+from pipelines.models.submission import KEY_LIFETIME
 from tests.api import Api, as_client, as_staff, document, mistakes, problem, shell
 from tests.concurrency import held_elsewhere
 
@@ -120,3 +121,10 @@ def test_while_the_first_is_running_it_is_409() -> None:
         assert submit(as_client(owner), key="k2").status_code == 201
         sam = User.objects.create_superuser("sam")
         assert submit(Api(user=sam), query=f"?client={owner.client_id}").status_code == 201
+
+
+def test_a_key_is_forgotten_after_a_day(owner: Credentials) -> None:
+    api = as_client(owner)
+    first = submit(api)
+    IdempotencyKey.objects.update(created_at=clock.now() - KEY_LIFETIME)
+    assert submit(api).json()["id"] != first.json()["id"]

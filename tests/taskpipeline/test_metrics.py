@@ -57,8 +57,8 @@ def test_they_are_computed_from_the_rows(scraper: Api, settings: Any) -> None:
     assert sample(samples, "jobs", **of, state="READY") == 1
     assert sample(samples, "jobs", **of, state="IN_PROGRESS") == 1
     assert sample(samples, "pipelines", client="owner", state="ERROR") == 1
-    assert sample(samples, "attempts_total", outcome="succeeded", reason="") == 1
-    assert sample(samples, "attempts_total", outcome="failed", reason="exit_code") == 1
+    assert sample(samples, "attempts", outcome="succeeded", reason="") == 1
+    assert sample(samples, "attempts", outcome="failed", reason="exit_code") == 1
     assert sample(samples, "queue_limit", scope="service") == settings.QUEUE_SIZE
     assert sample(samples, "queue_limit", scope="client:owner") == 7
     assert sample(samples, "runner_slots", runner="one", state="used") == 1
