@@ -79,9 +79,10 @@ class PipelineSerializer(PipelineSummarySerializer):
         stages = list(pipeline.stages.order_by("position").annotate(size=Count("jobs")))
         small = {stage.pk: stage for stage in stages if stage.size <= JOBS_SHOWN}
         jobs: dict[int, list[dict[str, Any]]] = {pk: [] for pk in small}
+        shown = JobSerializer()  # one for all: making its fields costs more than using them
         for job in Job.objects.filter(pipeline=pipeline, stage__in=small).order_by("id"):
             job.stage = small[job.stage_id]
-            jobs[job.stage_id].append(JobSerializer(job).data)
+            jobs[job.stage_id].append(shown.to_representation(job))
         return [
             {
                 "name": stage.name,

@@ -112,7 +112,7 @@ DEPLOYMENT_REFUSED: list[tuple[dict[str, Any], tuple[Any, ...], str | None]] = [
     ({"parallelism": 1}, ("parallelism",), None),
 ]  # fmt: skip
 # What JSON Schema cannot say, or only at a length that helps nobody.
-BEYOND_SCHEMA: list[tuple[Kind, dict[str, Any], tuple[Any, ...], str]] = [
+BEYOND_SCHEMA: list[tuple[Kind, dict[str, Any], tuple[Any, ...], str | None]] = [
     (JOB, {"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1023Mi"}}}, ("resources",),
      "requests more memory (1Gi) than its limit allows (1023Mi)"),
     (JOB, {"resources": {"requests": {"example.com/gpu": 1}}}, ("resources",),

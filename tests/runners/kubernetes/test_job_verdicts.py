@@ -181,7 +181,10 @@ def test_what_kubernetes_would_wait_for_for_ever_is_decided_and_deleted(waiting:
 def test_another_jobs_pod_decides_nothing() -> None:
     pod = a_pod(container(waiting={"reason": "InvalidImageName"}), owner=("Job", "of-another"))
 
-    assert judge(a_job(), pod).verdict is None
+    merely_related = a_pod(container(waiting={"reason": "InvalidImageName"}))
+    merely_related["metadata"]["ownerReferences"][0]["controller"] = False
+
+    assert judge(a_job(), pod, merely_related).verdict is None
 
 
 @pytest.mark.parametrize(

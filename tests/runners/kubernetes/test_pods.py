@@ -54,6 +54,8 @@ FAILURES: list[tuple[dict[str, Any], Verdict, str]] = [
      Verdict("failed", "evicted"), "exceeds the total limit of containers 1Gi. Raise its limits in 'resources'"),
     (a_pod(waiting("ContainerCreating"), phase="Failed", reason="Evicted", message="The node had [DiskPressure]."),
      Verdict("lost", "evicted"), "[DiskPressure]"),
+    (a_pod(container(terminated=ended(128, startedAt="1970-01-01T00:00:00Z")), phase="Failed", reason="Evicted"),
+     Verdict("lost", "evicted"), "(Evicted)"),
     (a_pod(container(terminated=ended(137)), phase="Failed",
            conditions=[condition("DisruptionTarget", reason="EvictionByEvictionAPI", message="Eviction API")]),
      Verdict("lost", "evicted"), "took the pod tp-demo-41-2-x7k2p away (EvictionByEvictionAPI). Eviction API."),
@@ -145,6 +147,7 @@ def test_the_grace_counts_from_the_first_failure_not_from_the_start_of_a_long_pu
         an_event(another, "Failed", "Error: ErrImagePull", first=90),
         an_event(about, "Pulling", "Pulling image", first=95, type="Normal"),
         an_event(about, "Failed", f'Failed to pull image "nosuch:1": {NOT_FOUND}', first=20),
+        an_event(about, "BackOff", "Back-off pulling image", first=5),
     ]
 
     early = trouble_of(pod, main=MAIN, events=events, now=NOW)

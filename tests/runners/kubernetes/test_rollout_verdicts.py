@@ -74,6 +74,7 @@ DECIDED: list[tuple[dict[str, Any] | None, Applied, str, str]] = [
     (a_deployment(), APPLIED, "succeeded", "rolled_out"),
     (a_deployment(), UNCHANGED, "succeeded", "unchanged"),
     (a_deployment(counts=(0, 0, 0), spec={"replicas": 0}), APPLIED, "succeeded", "rolled_out"),
+    (a_deployment(counts=(3, 3, 3)), APPLIED, "succeeded", "rolled_out"),
     # An autoscaler's number counts, and its change of it is no other rollout.
     (a_deployment(generation=3, counts=(5, 5, 5), spec={"replicas": 5}), APPLIED, "succeeded", "rolled_out"),
     (a_deployment(exceeded(99), counts=(3, 1, 2)), APPLIED, "failed", "progress_deadline_exceeded"),
@@ -82,6 +83,7 @@ DECIDED: list[tuple[dict[str, Any] | None, Applied, str, str]] = [
     (a_deployment(exceeded(10)), APPLIED, "failed", "progress_deadline_exceeded"),
     (a_deployment(QUOTA, counts=(2, 0, 2)), APPLIED, "failed", "replica_failure"),
     (a_deployment(counts=(2, 0, 2), spec={"paused": True}), APPLIED, "failed", "paused"),
+    (a_deployment(generation=3, counts=(2, 0, 2), spec={"paused": True}), APPLIED, "failed", "paused"),
     (a_deployment(generation=3, image="nginx:1.31"), APPLIED, "failed", "superseded"),
     (a_deployment(generation=3, image="nginx:1.31", observed=2), UNCHANGED, "failed", "superseded"),
     (None, APPLIED, "failed", "deleted"),
