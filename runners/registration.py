@@ -60,18 +60,59 @@ def create_runner(
         runner.token_digest = tokens.digest(token)
     runner.save()
     if cluster is not None:
-        _create_cluster(runner, options=cluster)
+        give_cluster(runner, options=cluster)
     return Registered(runner=runner, token=token)
+
+
+@transaction.atomic
+def change_cluster(
+    runner: Runner,
+    *,
+    connection: Connection | None = None,
+    namespace: str | None = None,
+    namespaces: Sequence[str] | None = None,
+    service_accounts: Sequence[str] | None = None,
+) -> None:
+    """Change how the runner's cluster is reached or what its jobs may name there; what is None stays.
+
+    Raises InvalidRunner with every mistake, and RunnerBusy if live attempts would no longer be found where they are:
+    a listing that lacks their objects means that they are lost. A cluster that does not answer may be left.
+    """
+    # FOR UPDATE: a claim that just chose it waits for its row, and then goes by what stands there.
+    Runner.objects.select_for_update().get(pk=runner.pk)
+    cluster = Cluster.objects.get(pk=runner.pk)
+    before = cluster.server, cluster.namespace, set(cluster.allowed_namespaces)
+    if connection is not None:
+        cluster.server = connection.server
+    settings = {"namespace": namespace, "namespaces": namespaces, "service_accounts": service_accounts}
+    changed = {name: value for name, value in settings.items() if value is not None}
+    for name, value in changed.items():
+        setattr(cluster, name, value if isinstance(value, str) else list(value))
+    _check(cluster)
+    stays = (cluster.server, cluster.namespace) == before[:2] and before[2] <= set(cluster.allowed_namespaces)
+    if not stays and not cluster.error and (live := Attempt.objects.live().filter(runner=runner).count()):
+        raise RunnerBusy(
+            f"Runner {runner.name} has {live} live attempts: while its cluster answers, its server and its namespaces "
+            "are not taken from them. Pause it and wait for their end, or cancel them."
+        )
+    cluster.save(update_fields=list(changed))
+    if connection is not None:
+        set_connection(cluster, connection)
+    else:
+        nudge(FOLLOW, runner.name)
 
 
 def set_connection(cluster: Cluster, connection: Connection) -> None:
     """Keep another connection of the runner's cluster, sealed; its next round uses it."""
     cluster.server, cluster.connection = connection.server, connection.to_json()
-    cluster.save(update_fields=["server", "sealed_connection"])
+    # The pause was asked for by whoever answered until now.
+    cluster.not_before = None
+    cluster.save(update_fields=["server", "sealed_connection", "not_before"])
     nudge(FOLLOW, cluster.runner.name)
 
 
-def _create_cluster(runner: Runner, *, options: ClusterOptions) -> None:
+def give_cluster(runner: Runner, *, options: ClusterOptions) -> None:
+    """Give a Kubernetes runner its cluster; raise InvalidRunner with every mistake."""
     cluster = Cluster(
         runner=runner,
         server=options.connection.server,
@@ -103,7 +144,9 @@ def check_kinds(runner_type: str, runner_kinds: Sequence[str]) -> None:
 
 
 def rotate_token(runner: Runner) -> str:
-    """Replace the runner's token and return the new one; the old one ends at once."""
+    """Replace the token of a server runner and return the new one; the old one ends at once."""
+    if runner.type != RunnerType.SERVER:
+        raise InvalidRunner(f"Runner {runner.name} is of type {runner.type}; only a server runner has a token.")
     token = tokens.new_runner_token()
     runner.token_digest = tokens.digest(token)
     runner.save(update_fields=["token_digest"])

@@ -14,7 +14,7 @@ from pipelines import clock
 from pipelines.admin.operating import AnyModelAdmin
 from runners import presence, registration
 from runners.admin.forms import NoteForm
-from runners.models import Runner
+from runners.models import Runner, RunnerType
 
 
 class RunnerPages(AnyModelAdmin):
@@ -51,7 +51,8 @@ class RunnerPages(AnyModelAdmin):
         if request.method != "POST" or not form.is_valid():
             return self._page(request, runner, template="drain", title="Drain", form=form)
         presence.drain(runner, note=form.cleaned_data["note"], now=clock.now())
-        message = f"Runner {runner} is draining: it gets no new jobs, and its process leaves once it is idle."
+        leaves = ", and its process leaves once it is idle" if runner.type == RunnerType.SERVER else ""
+        message = f"Runner {runner} is draining: it gets no new jobs{leaves}."
         return self._done(request, runner, change="Drained.", message=message)
 
     def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -63,6 +64,8 @@ class RunnerPages(AnyModelAdmin):
 
     def rotate_token_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         runner = self._runner(request, object_id)
+        if runner.type != RunnerType.SERVER:
+            raise Http404
         if request.method != "POST":
             return self._page(request, runner, template="rotate_token", title="Rotate the token")
         token = registration.rotate_token(runner)
@@ -70,6 +73,8 @@ class RunnerPages(AnyModelAdmin):
         return self._page(request, runner, template="token", title="The new token", token=token)
 
     def response_add(self, request: HttpRequest, obj: Runner, post_url_continue: str | None = None) -> HttpResponse:
+        if obj.type != RunnerType.SERVER:
+            return super().response_add(request, obj, post_url_continue)
         token = registration.rotate_token(obj)
         return self._page(request, obj, template="token", title="The new runner's token", token=token)
 

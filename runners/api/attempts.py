@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 from pipelines.api.filters import OldestFirst
 from pipelines.models import Job
 from runners import logs
+from runners.kubernetes.work import NOTES
 from runners.models import Attempt
 
 _WAIT_SECONDS_MAX = 30
@@ -37,7 +38,7 @@ class PlainTextRenderer(JSONRenderer):
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):
     runner = serializers.CharField(source="runner_name")
     exit_code = serializers.IntegerField(allow_null=True)
-    evidence = serializers.DictField()
+    evidence = serializers.SerializerMethodField()
 
     class Meta:
         model = Attempt
@@ -46,6 +47,10 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
             "reason", "message", "evidence",
         )  # fmt: skip
         read_only_fields = fields
+
+    def get_evidence(self, attempt: Attempt) -> dict[str, Any]:
+        """Leave out what rounds only note for each other."""
+        return {name: value for name, value in attempt.evidence.items() if name != NOTES}
 
 
 class ByNumber(OldestFirst):

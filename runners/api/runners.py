@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -16,8 +15,11 @@ from clients.permissions import IsStaff
 from pipelines import clock
 from pipelines.nudges import nudge
 from runners import presence, registration
+from runners.api.clusters import ClusterSerializer
 from runners.api.parsers import BoundedJSONParser
+from runners.api.strict import Strict
 from runners.models import Runner, RunnerType
+from runners.registration import ClusterOptions
 
 
 class ClientField(serializers.SlugRelatedField[Client]):
@@ -29,31 +31,27 @@ class ClientField(serializers.SlugRelatedField[Client]):
         return super().to_internal_value(data)
 
 
-class RunnerSerializer(serializers.ModelSerializer[Runner]):
+class RunnerSerializer(Strict, serializers.ModelSerializer[Runner]):
+    called = "runner"
+
     type = serializers.ChoiceField(RunnerType.choices, default=RunnerType.SERVER)
     clients = ClientField(many=True, required=False, slug_field="client_id", queryset=Client.objects.all())
     accepted_kinds = serializers.ListField(child=serializers.CharField(), read_only=True)
     in_use = serializers.IntegerField(read_only=True)
     online = serializers.BooleanField(source="is_online", read_only=True)
     paused = serializers.SerializerMethodField()
+    cluster = ClusterSerializer(required=False, allow_null=True, help_text="Of a kubernetes runner, and no other.")
 
     class Meta:
         model = Runner
         fields = (
             "id", "name", "type", "capacity", "kinds", "accepted_kinds", "clients", "in_use", "online", "paused",
-            "paused_at", "pause_note", "draining_since", "seen_at", "created_at",
+            "paused_at", "pause_note", "draining_since", "seen_at", "created_at", "cluster",
         )  # fmt: skip
         read_only_fields = ("paused_at", "pause_note", "draining_since", "seen_at", "created_at")
 
     def get_paused(self, runner: Runner) -> bool:
         return runner.paused_at is not None
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Refuse what is no field: a misspelt one would be passed over, as if it had been set."""
-        unknown = [str(name) for name in data if name not in self.fields] if isinstance(data, Mapping) else []
-        if unknown:
-            raise serializers.ValidationError({name: ["A runner has no such field."] for name in unknown})
-        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         for name in ("name", "type"):
@@ -61,11 +59,18 @@ class RunnerSerializer(serializers.ModelSerializer[Runner]):
                 self.instance, name
             ):
                 raise serializers.ValidationError({name: f"A runner's {name} cannot be changed; create another."})
+        runner_type = attrs["type"] if self.instance is None else self.instance.type
+        if runner_type != RunnerType.KUBERNETES and attrs.get("cluster") is not None:
+            raise serializers.ValidationError({"cluster": "Only a kubernetes runner has a cluster."})
+        if runner_type == RunnerType.KUBERNETES and attrs.get("cluster", self.instance) is None:
+            raise serializers.ValidationError({"cluster": "A kubernetes runner has a cluster: give it."})
         return attrs
 
 
 class NewRunnerSerializer(RunnerSerializer):
-    token = serializers.CharField(read_only=True, help_text="What the runner shows the API; shown here alone.")
+    token = serializers.CharField(
+        read_only=True, allow_null=True, help_text="What a server shows the API, shown here alone; null of other types."
+    )
 
     class Meta(RunnerSerializer.Meta):
         fields = (*RunnerSerializer.Meta.fields, "token")  # type: ignore[assignment]
@@ -87,11 +92,12 @@ class RunnerViewSet(viewsets.ModelViewSet[Runner]):
     lookup_value_regex = "[0-9]{1,18}"
 
     def get_queryset(self) -> QuerySet[Runner]:
-        return Runner.objects.with_use().with_online(clock.now()).prefetch_related("clients")
+        runners = Runner.objects.with_use().with_online(clock.now())
+        return runners.select_related("cluster").defer("cluster__sealed_connection").prefetch_related("clients")
 
     @extend_schema(responses={201: NewRunnerSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Make a runner; its token is shown here and never again."""
+        """Make a runner; a server's token is shown here and never again."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data
@@ -101,14 +107,21 @@ class RunnerViewSet(viewsets.ModelViewSet[Runner]):
                 runner_type=values["type"],
                 capacity=values.get("capacity", 16),
                 runner_kinds=values.get("kinds", []),
+                cluster=ClusterOptions(**values["cluster"]) if values.get("cluster") else None,
             )
             made.runner.clients.set(values.get("clients", []))
         shown = self.get_serializer(self.get_queryset().get(pk=made.runner.pk)).data
-        return Response({**shown, "token": made.token}, status=201)
+        return Response({**shown, "token": made.token or None}, status=201)
 
     def perform_update(self, serializer: serializers.BaseSerializer[Runner]) -> None:
-        registration.check_kinds(serializer.instance.type, serializer.validated_data.get("kinds", []))  # type: ignore[union-attr]
-        serializer.save()
+        runner, values = self.get_object(), serializer.validated_data
+        registration.check_kinds(runner.type, values.get("kinds", []))
+        cluster = values.pop("cluster", None)
+        with transaction.atomic():
+            if cluster:
+                registration.change_cluster(runner, **cluster)
+            serializer.save()
+        serializer.instance = self.get_queryset().get(pk=runner.pk)
         nudge()
 
     def perform_destroy(self, instance: Runner) -> None:

@@ -9,7 +9,7 @@ FOLLOW = "runners.follow"
 
 
 class KubernetesExecutor(Executor):
-    """Asks for a round of the runner, which creates what is due and deletes what is to stop (see runners.kubernetes)."""
+    """Asks for a round of the runner, which creates what is due and deletes what is to stop (runners.kubernetes)."""
 
     def execute(self, runner: str, requests: Sequence[ExecuteRequest]) -> None:
         self._follow(runner)

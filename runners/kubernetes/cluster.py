@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
+from urllib.request import getproxies
 
 import orjson
 from kubernetes.client import ApiClient, AppsV1Api, BatchV1Api, Configuration, CoreV1Api, VersionApi
@@ -249,7 +250,8 @@ def _body(response: Any, *, deadline: float) -> bytes:
     chunks: list[bytes] = []
     size = 0
     try:
-        for chunk in response.stream(CHUNK_BYTES, decode_content=True):
+        # Not `read` or `stream`: they wait until so many bytes are there, however slowly they come.
+        while chunk := response.read1(CHUNK_BYTES, decode_content=True):
             chunks.append(chunk)
             size += len(chunk)
             if time.monotonic() > deadline:
@@ -268,6 +270,8 @@ def _client_of(connection: Connection) -> Any:
     configuration.host = connection.server
     configuration.retries = _ONE_TRY
     configuration.tls_server_name = connection.tls_server_name
+    # The client lets HTTP_PROXY win over HTTPS_PROXY; plain HTTP is only for loopback, which needs none.
+    configuration.proxy = getproxies().get("https") if connection.server.startswith("https:") else None
 
     def renew_token(current: Any) -> None:
         token = connection.current_token()

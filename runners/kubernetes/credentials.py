@@ -6,9 +6,9 @@ A kubeconfig is read as data: nothing that it names is run. Its files are read o
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import yaml
 from runners.kubernetes.connection import Connection, check_certificates, read_text
 from runners.kubernetes.exceptions import InvalidConnection
 
-__all__ = ["Connection", "from_kubeconfig", "from_token_file", "in_cluster"]
+__all__ = ["Connection", "from_kubeconfig", "from_kubeconfig_text", "from_token_file", "in_cluster"]
 
 Entry = Mapping[str, Any]
 
@@ -57,39 +57,58 @@ def from_kubeconfig(path: Path, *, context: str | None = None) -> Connection:
 
     Raises InvalidConnection; so for a user that logs in by a program, and where TLS is not verified.
     """
-    config = _loaded(path)
+    return _connection(_Origin(str(path), directory=path.parent), text=read_text(path), context=context)
+
+
+def from_kubeconfig_text(text: str, *, context: str | None = None) -> Connection:
+    """Likewise, of a kubeconfig that came without its files: one that names files is refused, none is read."""
+    return _connection(_Origin("The kubeconfig"), text=text, context=context)
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Where a kubeconfig came from: what it is called in messages, and where the files it names lie."""
+
+    name: str
+    directory: Path | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _connection(origin: _Origin, *, text: str, context: str | None) -> Connection:
+    config = _loaded(text, origin=origin)
     name = context or config.get("current-context")
     if not isinstance(name, str) or not name:
-        raise InvalidConnection(f"{path} has no current context; name one with --context.")
-    chosen = _named(config, "context", name, path=path)
-    cluster = _named(config, "cluster", chosen.get("cluster"), path=path)
-    user = _named(config, "user", chosen.get("user"), path=path)
-    _refuse(cluster, _REFUSED_CLUSTER, path=path)
-    _refuse(user, _REFUSED_USER, path=path)
+        raise InvalidConnection(f"{origin} has no current context; name one of its contexts.")
+    chosen = _named(config, "context", name, origin=origin)
+    cluster = _named(config, "cluster", chosen.get("cluster"), origin=origin)
+    user = _named(config, "user", chosen.get("user"), origin=origin)
+    _refuse(cluster, _REFUSED_CLUSTER, origin=origin)
+    _refuse(user, _REFUSED_USER, origin=origin)
     return Connection(
-        server=str(cluster.get("server") or ""),
-        ca=_content(cluster, "certificate-authority", path=path),
-        tls_server_name=cluster.get("tls-server-name") or None,
+        server=_text(cluster, "server", origin=origin) or "",
+        ca=_content(cluster, "certificate-authority", origin=origin),
+        tls_server_name=_text(cluster, "tls-server-name", origin=origin),
         # The order of client-go: a file wins over the token beside it.
-        token=_file(user, "tokenFile", path=path) or user.get("token") or None,
-        client_certificate=_content(user, "client-certificate", path=path),
-        client_key=_content(user, "client-key", path=path),
+        token=_file(user, "tokenFile", origin=origin) or _text(user, "token", origin=origin),
+        client_certificate=_content(user, "client-certificate", origin=origin),
+        client_key=_content(user, "client-key", origin=origin),
     )
 
 
-def _loaded(path: Path) -> Entry:
-    text = read_text(path)
+def _loaded(text: str, *, origin: _Origin) -> Entry:
     try:
         config = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        # The parser's message quotes the line, which may be the token's.
-        raise InvalidConnection(f"{path} is not YAML.") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # The parser's message quotes the line, which may be the token's; ValueError: a date or number that is none.
+        raise InvalidConnection(f"{origin} is not YAML.") from error
     if not isinstance(config, dict):
-        raise InvalidConnection(f"{path} is not a kubeconfig.")
+        raise InvalidConnection(f"{origin} is not a kubeconfig.")
     return config
 
 
-def _named(config: Entry, kind: str, name: object, *, path: Path) -> Entry:
+def _named(config: Entry, kind: str, name: object, *, origin: _Origin) -> Entry:
     """The cluster, user or context of that name."""
     listed = config.get(f"{kind}s")
     entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
@@ -98,26 +117,40 @@ def _named(config: Entry, kind: str, name: object, *, path: Path) -> Entry:
         if entry.get("name") == name and isinstance(value, dict):
             return value
     known = ", ".join(sorted(str(entry.get("name")) for entry in entries)) or "none"
-    raise InvalidConnection(f"{path} has no {kind} named {name!r}; it has: {known}.")
+    raise InvalidConnection(f"{origin} has no {kind} named {name!r}; it has: {known}.")
 
 
-def _refuse(entry: Entry, refused: Mapping[str, str], *, path: Path) -> None:
+def _refuse(entry: Entry, refused: Mapping[str, str], *, origin: _Origin) -> None:
     for name, why in refused.items():
         if entry.get(name):
-            raise InvalidConnection(f"{path}: `{name}` is refused: {why}.")
+            raise InvalidConnection(f"{origin}: `{name}` is refused: {why}.")
 
 
-def _content(entry: Entry, name: str, *, path: Path) -> str | None:
+def _content(entry: Entry, name: str, *, origin: _Origin) -> str | None:
     """What `NAME-data` holds or the file `NAME` names; as in client-go, the data win."""
     data = entry.get(f"{name}-data")
     if not data:
-        return _file(entry, name, path=path)
+        return _file(entry, name, origin=origin)
     try:
         return base64.b64decode(str(data), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise InvalidConnection(f"{path}: `{name}-data` is not base64 of a text.") from error
+    except ValueError as error:  # of the base64, or of the text in it
+        raise InvalidConnection(f"{origin}: `{name}-data` is not base64 of a text.") from error
 
 
-def _file(entry: Entry, name: str, *, path: Path) -> str | None:
-    named = entry.get(name)
-    return read_text(path.parent / str(named)) if named else None  # relative ones are so to the kubeconfig
+def _file(entry: Entry, name: str, *, origin: _Origin) -> str | None:
+    named = _text(entry, name, origin=origin)
+    if named is None:
+        return None
+    if origin.directory is None:
+        inline = "token" if name == "tokenFile" else f"{name}-data"
+        raise InvalidConnection(f"{origin} names a file in `{name}`, which is not read here: put it into `{inline}`.")
+    return read_text(origin.directory / named)  # relative ones are so to the kubeconfig
+
+
+def _text(entry: Entry, name: str, *, origin: _Origin) -> str | None:
+    value = entry.get(name)
+    if not value:
+        return None
+    if not isinstance(value, str):
+        raise InvalidConnection(f"{origin}: `{name}` is not a text; put it in quotes.")
+    return value

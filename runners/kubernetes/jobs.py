@@ -18,6 +18,7 @@ from runners.models import Cluster, StopReason
 from runners.reports.items import Alive, Progress, Started
 
 Object = dict[str, Any]
+_LOOKS_PER_ROUND = 10
 
 
 class Jobs(log_copying.Logs, Protocol):
@@ -37,6 +38,7 @@ class JobFollower:
         self._snapshot = snapshot
         self._findings = findings
         self._now = now
+        self._looks = _LOOKS_PER_ROUND
         self.to_delete: list[Object] = []
         self.running: list[tuple[Work, list[Object]]] = []
 
@@ -103,10 +105,16 @@ class JobFollower:
 
     def _judge(self, work: Work, found: Object, pods: list[Object]) -> Standing:
         standing = judge_job(found, pods=pods, events=[], now=self._now)
-        if standing.verdict is None or standing.verdict.outcome == "succeeded":
+        went_wrong = standing.verdict is not None and standing.verdict.outcome != "succeeded"
+        if not went_wrong and not (standing.wants_events and self._may_look()):
             return standing
-        # Only what went wrong is worth a request of its own.
+        # Only what went wrong, or does not come to pass, is worth requests of its own.
         return judge_job(found, pods=pods, events=self._events(found, pods), now=self._now)
+
+    def _may_look(self) -> bool:
+        """Take one of the round's looks at what waiting Jobs wait for: requests grow with rounds, not with jobs."""
+        self._looks -= 1
+        return self._looks >= 0
 
     def _stopped(self, work: Work, found: Object | None, pods: list[Object]) -> Verdict:
         if work.attempt.stop_reason == StopReason.TIMEOUT and work.order.timeout:

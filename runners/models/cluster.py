@@ -13,6 +13,10 @@ from runners.models.runner import Runner
 dns_label = RegexValidator(
     r"\A[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z", "Lower-case letters, digits and dashes, as Kubernetes names namespaces."
 )
+dns_name = RegexValidator(
+    r"\A[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z",
+    "Lower-case letters, digits, dashes and dots, as Kubernetes names service accounts.",
+)
 
 
 def new_install_id() -> str:
@@ -50,7 +54,7 @@ class Cluster(models.Model):
         help_text="The namespaces that jobs may name, separated by commas; empty: only the runner's own.",
     )
     service_accounts = ArrayField(
-        models.CharField(max_length=253),
+        models.CharField(max_length=253, validators=[dns_name]),
         default=list,
         blank=True,
         help_text="The service accounts that jobs may name, separated by commas; empty: none.",

@@ -49,7 +49,7 @@ class Logs:
             why = state.get("waiting", {}).get("reason") or "ContainerCreating"
             raise bad_request(f'container "{container}" in pod "{name}" is waiting to start: {why}')
         lines = self._chosen(self.held.get((pod["metadata"]["uid"], container), []), query)
-        if query.get("timestamps") in ("true", "1"):
+        if query.get("timestamps", "").lower() in ("true", "1"):
             text = b"".join(_stamp(at, nanoseconds) + b" " + line for at, nanoseconds, line in lines)
         else:
             text = b"".join(line for *_, line in lines)

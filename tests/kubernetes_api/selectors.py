@@ -15,7 +15,10 @@ _FIELDS = ("metadata.name", "metadata.namespace", "status.phase", "spec.nodeName
 
 
 def matches_labels(labels: dict[str, str], selector: str) -> bool:
-    return all(_matches(labels, part.strip()) for part in re.split(r",(?![^(]*\))", selector) if part.strip())
+    """Raises ApiError for a selector that cannot be read, whatever the labels."""
+    parts = [part.strip() for part in re.split(r",(?![^(]*\))", selector) if part.strip()]
+    fits = [_matches(labels, part) for part in parts]
+    return all(fits)
 
 
 def _matches(labels: dict[str, str], part: str) -> bool:
@@ -30,6 +33,7 @@ def _matches(labels: dict[str, str], part: str) -> bool:
 
 
 def matches_fields(obj: Object, selector: str) -> bool:
+    fits = True
     for part in filter(None, selector.split(",")):
         match = re.fullmatch(r"([A-Za-z.]+)(=|==|!=)(.*)", part)
         if match is None or not (match[1] in _FIELDS or match[1].startswith("involvedObject.")):
@@ -37,6 +41,5 @@ def matches_fields(obj: Object, selector: str) -> bool:
         value: object = obj
         for step in match[1].split("."):
             value = value.get(step) if isinstance(value, dict) else None
-        if ((value or "") == match[3]) != (match[2] != "!="):
-            return False
-    return True
+        fits = fits and ((value or "") == match[3]) == (match[2] != "!=")
+    return fits

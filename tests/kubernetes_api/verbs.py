@@ -108,6 +108,7 @@ class Api:
     def _selected(self, request: Request, resource: Resource) -> list[Object]:
         namespace = request.namespace if request.namespace else None
         labels, fields = request.query.get("labelSelector", ""), request.query.get("fieldSelector", "")
+        matches_labels({}, labels), matches_fields({}, fields)  # refused even where there is nothing to select
         return [
             item
             for item in self._store.all(resource, namespace)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from clients.models import Client
 from pipelines import clock
@@ -62,7 +62,7 @@ def test_an_earlier_stage_goes_before_a_later_one_of_equal_pipelines(settings: S
     client = a_client()
     a_pipeline(client, {"s": [{"name": "a", "priority": 0}], "t": [{"name": "late", "priority": 0}]})
     run(claim_all()[0])
-    a_pipeline(client, {"s": [{"name": "early", "priority": 99}]})
+    a_pipeline(a_client("bob"), {"s": [{"name": "early", "priority": 99}]})
     assert names() == ["early"]
 
 
@@ -117,6 +117,20 @@ def test_a_client_at_its_limit_holds_nobody_back(settings: Settings) -> None:
     assert names() == ["a0", "c0", "c1"]
 
 
+def test_clients_at_their_limits_cost_nothing(
+    settings: Settings, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    settings.QUEUE_SIZE = 23
+    a_runner(capacity=100)
+    for number in range(20):
+        a_pipeline(a_client(f"client {number}", priority=1, queue_size=1), {"s": ["running", "b", "c"]})
+    claim_all()
+    a_pipeline(a_client("last"), {"s": ["x", "y", "z"]})
+    with django_assert_max_num_queries(25):
+        assert pool.top_up() == 3
+    assert names()[20:] == ["x", "y", "z"]
+
+
 def test_a_client_s_limit_counts_over_all_its_kinds() -> None:
     a_kind_runner("r", "A", "B", "C")
     client = a_client(queue_size=2)
@@ -136,11 +150,12 @@ def test_a_kind_whose_runners_are_full_holds_nobody_back(settings: Settings) -> 
 
 
 def test_two_kinds_that_share_a_full_runner_hold_nobody_back(settings: Settings) -> None:
-    settings.QUEUE_SIZE = 6
+    settings.QUEUE_SIZE = 4
     a_kind_runner("shared", "A", "B", capacity=2)
     a_kind_runner("other", "C", capacity=2)
     client = a_client()
-    jobs = [kind(f"{of}{n}", of=of) for n in range(4) for of in "ABC"]
+    # What the full runner cannot take fills the room four times over before the first that can start.
+    jobs = [kind(f"{of}{n}", of=of) for kinds in ("AB", "C") for n in range(8) for of in kinds]
     a_pipeline(client, {"s": jobs})
     assert names() == ["A0", "B0", "C0", "C1"]
 
@@ -266,10 +281,14 @@ def test_raised_limits_hold_for_what_waits_already(settings: Settings) -> None:
     assert names() == ["a", "b"]
 
 
-def test_a_job_in_back_off_is_passed_over_until_its_time_comes() -> None:
+def test_a_job_in_back_off_is_passed_over_until_its_time_comes(settings: Settings) -> None:
+    settings.QUEUE_SIZE = 1
     a_runner()
     pipeline = a_pipeline(a_client(), {"s": ["a", "b"]})
     Job.objects.filter(name="a").update(eligible_at=clock.now() + timedelta(hours=1))
+    assert names() == ["b"]
+    assert names() == ["b"]
+    settings.QUEUE_SIZE = 9
     assert names() == ["b"]
     Job.objects.filter(name="a").update(eligible_at=clock.now())
     assert set(names()) == {"a", "b"}

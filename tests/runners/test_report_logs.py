@@ -135,13 +135,13 @@ def test_a_log_past_the_limit_loses_its_middle_and_offsets_go_on(a: Job, setting
 
 def test_one_piece_larger_than_the_limit_is_cut_too(a: Job, settings: Settings) -> None:
     settings.LOG_LIMIT_BYTES = 1024
-    (reply,) = replies(a, log(0, "é" * 300_000))
-    assert reply["size"] == 600_000
+    (reply,) = replies(a, log(0, "x" + "é" * 300_000))
+    assert reply["size"] == 600_001
     assert 700 < kept() <= 1024
     shown = held().decode()  # cut between two characters
-    assert shown.startswith("éé") and shown.endswith("éé") and "bytes of log cut" in shown
-    (reply,) = replies(a, log(600_000, "the end"))
-    assert reply["size"] == 600_007
+    assert shown.startswith("xé") and shown.endswith("éé") and "bytes of log cut" in shown
+    (reply,) = replies(a, log(600_001, "the end"))
+    assert reply["size"] == 600_008
     assert held().endswith("éthe end".encode())
 
 

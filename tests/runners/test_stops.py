@@ -15,7 +15,19 @@ from runners import dispatch, stops
 from runners.models import Attempt, Runner
 from tests.concurrency import begin, held_elsewhere, result, wait_until_blocked
 from tests.recorder import Recorder
-from tests.scenes import STARTED, SUCCEEDED, a_client, a_pipeline, a_runner, claim_all, replies, report, run, standing
+from tests.scenes import (
+    STARTED,
+    SUCCEEDED,
+    a_client,
+    a_pipeline,
+    a_runner,
+    claim_all,
+    go_silent,
+    replies,
+    report,
+    run,
+    standing,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +74,20 @@ def test_an_unstarted_attempt_that_was_cancelled_is_over_at_once(client: Client,
     assert list(events) == ["READY", "IN_PROGRESS", "READY", "CANCELLED"]
     assert told.stopped == []
     assert report(a, STARTED) == [409]
+
+
+def test_the_stop_of_an_attempt_leaves_those_before_it_alone(client: Client, settings: Settings) -> None:
+    settings.RETRY_BACKOFF_SECONDS = 0
+    a_pipeline(client, {"s": ["a"]})
+    go_silent(claim_all()[0])
+    before = Attempt.objects.values().get()
+    (a,) = claim_all()
+    assert report(a, STARTED) == [200]
+    cancel(a)
+    stops.stop_attempts(now=clock.now())
+    assert Attempt.objects.filter(number=1).values().get() == before
+    a.refresh_from_db()
+    assert (a.state, a.attempt) == ("IN_PROGRESS", 2)
 
 
 def test_a_cancelled_pipeline_s_attempts_are_stopped_as_a_set(client: Client, told: Recorder) -> None:

@@ -1,0 +1,195 @@
+"""K8S/Job attempts followed round by round, over real HTTP."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from clients.models import Client
+from pipelines import cancelling, clock
+from pipelines.states import State
+from runners import stops
+from runners.kubernetes import following
+from runners.models import Attempt
+from tests.kubernetes_api import ApiServer
+from tests.runners.kubernetes.scenes import (
+    RUNNER,
+    a_cluster,
+    attempt_of,
+    ended,
+    job,
+    k8s_job,
+    log_of,
+    rounds,
+    submitted,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_job_runs_and_its_log_is_kept_and_its_object_removed(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a"), k8s_job("b", params={"completions": 2, "parallelism": 2}))
+    rounds(server, ended(pipeline))
+    assert pipeline.state == State.DONE
+    attempt = attempt_of(pipeline, "a")
+    assert (attempt.outcome, attempt.exit_code) == ("succeeded", 0)
+    assert log_of(attempt)
+    assert job(pipeline, "b").progress == 100
+    rounds(server, lambda: not server.objects("jobs", "default"))
+    assert not server.objects("pods", "default")
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        ("exit/3", "exit_code"),
+        ("oom/x", "oom_killed"),
+        ("invalid/x", "config_error"),
+        ("evict/limit", "evicted"),
+    ],
+)
+def test_each_failure_has_its_reason(server: ApiServer, client: Client, image: str, reason: str) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a", image))
+    rounds(server, ended(pipeline))
+    attempt = attempt_of(pipeline, "a")
+    assert (pipeline.state, attempt.outcome, attempt.reason) == (State.ERROR, "failed", reason)
+    assert attempt.message
+    assert attempt.evidence
+    if reason == "exit_code":
+        assert attempt.exit_code == 3
+
+
+def test_a_failed_attempt_is_tried_again_with_an_object_of_its_own(
+    server: ApiServer, client: Client, settings: Settings
+) -> None:
+    settings.RETRY_BACKOFF_SECONDS = 0
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a", "exit/3", retry_attempt=1))
+    rounds(server, ended(pipeline))
+    names = {request.name for request in server.log if (request.verb, request.resource) == ("create", "jobs")}
+    assert server.count(verb="create", resource="jobs") == 2
+    assert len(names) <= 2
+    assert list(Attempt.objects.values_list("outcome", flat=True)) == ["failed", "failed"]
+
+
+def test_an_image_that_cannot_be_pulled_ends_after_a_grace_and_leaves_nothing(
+    server: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a", "bad/x"))
+    rounds(server, lambda: attempt_of(pipeline, "a").started_at)
+    server.step(3)
+    following.follow(RUNNER)
+    assert not attempt_of(pipeline, "a").is_over
+    monkeypatch.setattr(following.clock, "now", lambda: timezone.now() + timedelta(minutes=1))
+    rounds(server, ended(pipeline))
+    attempt = attempt_of(pipeline, "a")
+    assert (attempt.outcome, attempt.reason) == ("failed", "image_pull")
+    assert not server.objects("jobs", "default")
+
+
+def test_a_cancelled_job_ends_once_its_object_is_gone(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a", "hang/x"))
+    rounds(server, lambda: server.objects("pods", "default"))
+    following.follow(RUNNER)
+    cancelling.cancel_pipeline(pipeline.pk, now=clock.now())
+    stops.stop_attempts(now=clock.now())
+    following.follow(RUNNER)
+    assert job(pipeline, "a").state == State.IN_PROGRESS  # its pod may still run
+    rounds(server, ended(pipeline))
+    assert pipeline.state == State.CANCELLED
+    assert attempt_of(pipeline, "a").outcome == "cancelled"
+    assert not server.objects("jobs", "default")
+
+
+def test_a_job_past_its_timeout_is_stopped_and_says_what_it_waited_for(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a", "unschedulable/x", timeout=60))
+    rounds(server, lambda: server.objects("pods", "default"))
+    server.step()
+    Attempt.objects.update(deadline_at=clock.now())
+    stops.stop_attempts(now=clock.now())
+    rounds(server, ended(pipeline))
+    attempt = attempt_of(pipeline, "a")
+    assert (attempt.outcome, attempt.reason) == ("timed_out", "unschedulable")
+
+
+def test_a_job_deleted_by_hand_is_lost_off_the_clients_budget(
+    server: ApiServer, client: Client, settings: Settings
+) -> None:
+    settings.RETRY_BACKOFF_SECONDS = 0
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a", "slow/3"))
+    rounds(server, lambda: server.objects("pods", "default"))
+    following.follow(RUNNER)
+    server.delete("jobs", "default", server.objects("jobs", "default")[0]["metadata"]["name"])
+    rounds(server, ended(pipeline))
+    assert pipeline.state == State.DONE
+    assert [a.outcome for a in Attempt.objects.order_by("number")] == ["lost", "succeeded"]
+    assert (job(pipeline, "a").losses, job(pipeline, "a").failures) == (1, 0)
+
+
+def test_a_crash_between_creation_and_note_makes_no_second_object(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a"))
+    # Done, but the answer never came: as if the worker had been killed just then.
+    server.fail(drop=True, verb="create", resource="jobs", times=1, after=True)
+    following.follow(RUNNER)
+    assert not attempt_of(pipeline, "a").started_at
+    server.heal()
+    rounds(server, ended(pipeline))
+    assert pipeline.state == State.DONE
+    assert Attempt.objects.count() == 1
+
+
+def test_namespaces_and_service_accounts_not_listed_are_refused(server: ApiServer, client: Client) -> None:
+    a_cluster(server, namespaces=["builds"])
+    server.create_namespace("builds")
+    pipeline = submitted(
+        client,
+        k8s_job("other", params={"namespace": "kube-system"}, allow_failure=True),
+        k8s_job("account", params={"service_account": "admin"}, allow_failure=True),
+        k8s_job("builds", params={"namespace": "builds"}),
+    )
+    rounds(server, ended(pipeline))
+    assert attempt_of(pipeline, "other").reason == "namespace_not_allowed"
+    assert attempt_of(pipeline, "account").reason == "service_account_not_allowed"
+    assert attempt_of(pipeline, "builds").outcome == "succeeded"
+
+
+def test_what_the_api_server_refuses_ends_the_attempt_with_its_reason(server: ApiServer, client: Client) -> None:
+    a_cluster(server, namespaces=["nowhere"])
+    server.fail(status=403, verb="create", resource="jobs", times=1)
+    pipeline = submitted(client, k8s_job("forbidden", allow_failure=True))
+    rounds(server, lambda: attempt_of(pipeline, "forbidden").is_over)
+    assert attempt_of(pipeline, "forbidden").reason == "forbidden"
+    missing = submitted(client, k8s_job("missing", params={"namespace": "nowhere"}))
+    rounds(server, ended(missing))
+    assert attempt_of(missing, "missing").reason == "namespace_not_found"
+
+
+def test_following_many_jobs_costs_requests_by_rounds_and_pages_not_by_jobs(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, *(k8s_job(f"j{number}", "hang/x") for number in range(60)))
+    rounds(server, lambda: not Attempt.objects.filter(started_at=None).exists())
+    server.step(3)
+    following.follow(RUNNER)
+    before = len(server.log)
+    following.follow(RUNNER)
+    assert len(server.log) - before <= 2 + 16  # lists of Jobs and pods, and the round's share of logs
+    assert not ended(pipeline)()
+
+
+def test_objects_whose_attempt_is_over_are_swept(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a"))
+    server.fail(status=500, verb="delete", resource="jobs", times=1)
+    rounds(server, ended(pipeline))
+    assert server.objects("jobs", "default")
+    rounds(server, lambda: not server.objects("jobs", "default"))
