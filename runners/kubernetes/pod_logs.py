@@ -95,7 +95,7 @@ def _after(lines: list[tuple[str, bytes]], *, cursor: Cursor) -> LogPage:
         fresh = [line for line in lines if not cursor.stamp or _moment(line[0]) > _moment(cursor.stamp)]
         skip, gap = 0, bool(cursor.stamp and cursor.taken and fresh)
     else:
-        fresh, skip, gap = lines[found + 1:], 0, False
+        fresh, skip, gap = lines[found:], cursor.taken, False
     text = b"".join(text for _, text in fresh)
     if len(text) <= skip:
         return LogPage(b"", cursor)

@@ -104,9 +104,11 @@ def test_a_cluster_s_least(api: Api) -> None:
         ({"namespace": ""}, "/cluster/namespace"), ({"namespace": "Builds"}, "/cluster/namespace"),
         ({"namespace": "x" * 64}, "/cluster/namespace"), ({"namespace": "a.b"}, "/cluster/namespace"),
         ({"namespaces": ["ok", "no_"]}, "/cluster/namespaces/1"), ({"namespaces": "ok"}, "/cluster/namespaces"),
-        ({"namespaces": ["n"] * 101}, "/cluster/namespaces"), ({"service_accounts": ["-"]}, "/cluster/service_accounts/0"),
+        ({"namespaces": ["n"] * 101}, "/cluster/namespaces"),
+        ({"service_accounts": ["-"]}, "/cluster/service_accounts/0"),
         ({"token": ""}, "/cluster/token"), ({"token": "two words"}, "/cluster/token"),
-        ({"token": "a\nHost: b"}, "/cluster/token"), ({"token": None}, "/cluster/token"), ({"token": True}, "/cluster/token"),
+        ({"token": "a\nHost: b"}, "/cluster/token"), ({"token": None}, "/cluster/token"),
+        ({"token": True}, "/cluster/token"),
         ({"ca": "no pem"}, "/cluster/ca"), ({"ca": "\ud800"}, "/cluster/ca"),
         ({"toke": "x"}, "/cluster/toke"), ({"kubeconfig": "x"}, "/cluster/kubeconfig"),
     ],
@@ -239,7 +241,7 @@ def test_live_attempts_keep_the_place_where_they_are(change: dict[str, Any], api
 
 
 def test_health_is_shown(api: Api, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    fresh, failing, silent = (a_kubernetes_runner(name) for name in ("fresh", "failing", "silent"))
+    _, failing, silent = (a_kubernetes_runner(name) for name in ("fresh", "failing", "silent"))
     at = clock.now()
     sync(failing, at=at, error="unauthorized: Unauthorized")
     sync(silent, at=at - timedelta(minutes=5))

@@ -12,6 +12,7 @@ from runners import pool
 from runners.models import Runner
 from runners.registration import create_runner
 from tests.api import Api, as_client, as_operator, as_staff, problem
+from tests.clusters import a_kubernetes_runner, sync
 from tests.scenes import FAILED, a_pipeline, a_runner, claim_all, run, see
 
 pytestmark = pytest.mark.django_db
@@ -130,3 +131,11 @@ def test_nobody_else_does(token: str, settings: Any) -> None:
         assert problem(answer, 401)
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="metrics"'
         assert "taskpipeline" not in answer.text
+
+
+def test_a_kubernetes_runner_is_online_while_its_rounds_succeed(scraper: Api) -> None:
+    runner = a_kubernetes_runner("k8s", capacity=3)
+    assert sample(scrape(scraper), "runner_online", runner="k8s") == 1
+    assert sample(scrape(scraper), "runner_slots", runner="k8s", state="free") == 3
+    sync(runner, error="unreachable: no route")
+    assert sample(scrape(scraper), "runner_online", runner="k8s") == 0

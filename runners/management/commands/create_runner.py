@@ -12,6 +12,10 @@ from runners.kubernetes.connection import Connection
 from runners.models import RunnerType
 from runners.registration import ClusterOptions, Registered, create_runner
 
+_WAYS = {"token_file": ("server", "ca_file"), "kubeconfig": ("context",), "in_cluster": ()}
+"""How a cluster is reached, and what else belongs to each way."""
+_OF_CLUSTERS = (*_WAYS, "server", "ca_file", "context", "namespace", "namespaces", "service_accounts")
+
 
 class Command(BaseCommand):
     help = "Make a runner. A server's token is shown once, here; a cluster's credentials are kept encrypted."
@@ -35,13 +39,16 @@ class Command(BaseCommand):
         cluster.add_argument("--ca-file", type=Path, metavar="F", help="the API server's authority, with --token-file")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        is_cluster = options["type"] == RunnerType.KUBERNETES
+        if not is_cluster and (given := [name for name in _OF_CLUSTERS if options[name]]):
+            raise CommandError(f"{_option(given[0])} is for runners of the type kubernetes.")
         try:
             made = create_runner(
                 options["name"],
                 runner_type=options["type"],
                 capacity=options["capacity"],
                 runner_kinds=options["kinds"],
-                cluster=_cluster(options) if options["type"] == RunnerType.KUBERNETES else None,
+                cluster=_cluster(options) if is_cluster else None,
             )
         except RunnerError as error:
             raise CommandError(str(error)) from error
@@ -57,6 +64,9 @@ class Command(BaseCommand):
         if made.token:
             self.stdout.write(f"Token, shown only now: {made.token}")
             self.stdout.write(f"Start it on its server: RUNNER_TOKEN=… manage.py run_runner {runner.name}")
+        if runner.type == RunnerType.KUBERNETES:
+            self.stdout.write(f"Jobs go to the namespace {runner.cluster.namespace} at {runner.cluster.server}.")
+            self.stdout.write("It is online once a control worker has listed its objects there.")
 
 
 def _cluster(options: dict[str, Any]) -> ClusterOptions:
@@ -72,12 +82,20 @@ def _cluster(options: dict[str, Any]) -> ClusterOptions:
 
 
 def _connection(options: dict[str, Any]) -> Connection:
-    if options["kubeconfig"]:
+    way = next((name for name in _WAYS if options[name]), None)
+    if way is None or (way == "token_file" and not options["server"]):
+        raise CommandError(
+            "Say how the cluster is reached: --server URL with --token-file F, --kubeconfig F, or --in-cluster."
+        )
+    for name in ("server", "ca_file", "context"):
+        if options[name] and name not in _WAYS[way]:
+            raise CommandError(f"{_option(name)} does not go with {_option(way)}.")
+    if way == "kubeconfig":
         return credentials.from_kubeconfig(options["kubeconfig"], context=options["context"])
-    if options["in_cluster"]:
+    if way == "in_cluster":
         return credentials.in_cluster()
-    if options["token_file"] and options["server"]:
-        return credentials.from_token_file(options["server"], path=options["token_file"], ca_path=options["ca_file"])
-    raise CommandError(
-        "Say how the cluster is reached: --server URL with --token-file F, --kubeconfig F, or --in-cluster."
-    )
+    return credentials.from_token_file(options["server"], path=options["token_file"], ca_path=options["ca_file"])
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
