@@ -93,6 +93,8 @@ class Job(models.Model):
             models.Index(fields=["pipeline", "id"], name="job_of_pipeline"),
             models.Index(fields=["pipeline"], name="job_unsuccessful", condition=models.Q(state__in=UNSUCCESSFUL)),
             models.Index(fields=["client", "-id"], name="job_of_client"),
+            # How fast the backlog drains: read while a submission is refused.
+            models.Index(fields=["finished_at"], name="job_finished", condition=models.Q(state__in=FINISHED)),
         ]
         triggers = [
             pgtrigger.FSM(name="job_edges", field="state", transitions=sorted((str(a), str(b)) for a, b in EDGES)),
