@@ -31,8 +31,11 @@ CODE = re.compile(r"^```\w*\n(.*?)^```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CAPITALS = re.compile(r"([A-Z]+(?:_[A-Z]+)*)(?:=.*)?")
 DOTTED = re.compile(rf"(?:{'|'.join(APPS)})(?:\.[A-Za-z_]+)+")
-# What stands in capitals and is no setting: variables of make, of jobs, of the session; a name in the code; a method.
-NOT_SETTINGS = {"ARGS", "AUTH", "DELETE", "EXECUTORS", "TASKPIPELINE_ATTEMPT", "TASKPIPELINE_JOB", "URL"}
+# What stands in capitals and is no setting: variables of make, of jobs, of the session, of the network; a name in the
+# code; a method.
+NOT_SETTINGS = {
+    "ARGS", "AUTH", "DELETE", "EXECUTORS", "HTTPS_PROXY", "NO_PROXY", "TASKPIPELINE_ATTEMPT", "TASKPIPELINE_JOB", "URL",
+}  # fmt: skip
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 

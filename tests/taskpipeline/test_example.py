@@ -67,3 +67,14 @@ def test_the_document_has_what_the_demo_is_to_show() -> None:
     assert [job.name for job in jobs if job.retry_attempt]
     assert [job.name for job in jobs if job.allow_failure]
     assert [job.name for job in jobs if job.timeout]
+
+
+def test_the_document_for_a_cluster_is_valid() -> None:
+    document = parse((EXAMPLES / "kubernetes.yaml").read_bytes(), media_type="application/yaml", limits=Limits())
+
+    assert document.stages == ("build", "deploy")
+    assert [(job.stage, job.kind) for job in document.jobs] == [
+        ("build", "K8S/Job"), ("build", "K8S/Job"), ("deploy", "K8S/Deployment"),
+    ]  # fmt: skip
+    # Whoever tries it has nothing but the runner's own namespace.
+    assert not any("namespace" in job.params or "service_account" in job.params for job in document.jobs)
