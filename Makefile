@@ -49,10 +49,6 @@ format: install-dev  ## format the code and mend what can be mended
 types: install-dev  ## types alone
 	@$(PY) -m mypy .
 
-.PHONY: bench
-bench: install-dev  ## the benchmark suite
-	@$(PY) -m benchmarks $(ARGS)
-
 ##@ Single processes, beside a stack or on servers named by DATABASE_URL and REDIS_URL
 
 .PHONY: migrate

@@ -5,13 +5,13 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import pgtrigger.compiler
 import pgtrigger.migrations
-import pipelines.models.event
 from django.conf import settings
 from django.db import migrations, models
 
+import pipelines.models.event
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -21,272 +21,653 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Pipeline',
+            name="Pipeline",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(blank=True, max_length=255)),
-                ('priority', models.PositiveSmallIntegerField(default=10, help_text="Order among the client's pipelines. 0 to 32767; the smaller number runs first.", validators=[django.core.validators.MaxValueValidator(32767)])),
-                ('labels', models.JSONField(blank=True, default=dict)),
-                ('callback_url', models.CharField(blank=True, max_length=2048)),
-                ('state', models.CharField(choices=[('READY', 'READY'), ('IN_PROGRESS', 'IN PROGRESS'), ('DONE', 'DONE'), ('CANCELLED', 'CANCELLED'), ('ERROR', 'ERROR')], default='READY', max_length=11)),
-                ('reason', models.CharField(blank=True, max_length=64)),
-                ('warnings', models.PositiveIntegerField(default=0, help_text='Failures tolerated by allow_failure.')),
-                ('divided', models.BooleanField(default=False, help_text='Whether its jobs exist yet.')),
-                ('declared_jobs', models.PositiveIntegerField(default=0, help_text='Jobs its document declares.')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('started_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('cancel_requested_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('stopped_at', models.DateTimeField(blank=True, editable=False, help_text='When a failure ended it early: nothing is started any more.', null=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pipelines', to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL)),
-                ('rerun_of', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='reruns', to='pipelines.pipeline')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(blank=True, max_length=255)),
+                (
+                    "priority",
+                    models.PositiveSmallIntegerField(
+                        default=10,
+                        help_text="Order among the client's pipelines. 0 to 32767; the smaller number runs first.",
+                        validators=[django.core.validators.MaxValueValidator(32767)],
+                    ),
+                ),
+                ("labels", models.JSONField(blank=True, default=dict)),
+                ("callback_url", models.CharField(blank=True, max_length=2048)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("READY", "READY"),
+                            ("IN_PROGRESS", "IN PROGRESS"),
+                            ("DONE", "DONE"),
+                            ("CANCELLED", "CANCELLED"),
+                            ("ERROR", "ERROR"),
+                        ],
+                        default="READY",
+                        max_length=11,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=64)),
+                ("warnings", models.PositiveIntegerField(default=0, help_text="Failures tolerated by allow_failure.")),
+                ("divided", models.BooleanField(default=False, help_text="Whether its jobs exist yet.")),
+                ("declared_jobs", models.PositiveIntegerField(default=0, help_text="Jobs its document declares.")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                ("started_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("cancel_requested_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "stopped_at",
+                    models.DateTimeField(
+                        blank=True,
+                        editable=False,
+                        help_text="When a failure ended it early: nothing is started any more.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pipelines",
+                        to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL,
+                    ),
+                ),
+                (
+                    "rerun_of",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="reruns",
+                        to="pipelines.pipeline",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='Submission',
+            name="Submission",
             fields=[
-                ('pipeline', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='submission', serialize=False, to='pipelines.pipeline')),
-                ('document', models.JSONField()),
+                (
+                    "pipeline",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="submission",
+                        serialize=False,
+                        to="pipelines.pipeline",
+                    ),
+                ),
+                ("document", models.JSONField()),
             ],
         ),
         migrations.CreateModel(
-            name='IdempotencyKey',
+            name="IdempotencyKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=255)),
-                ('fingerprint', models.CharField(help_text='SHA-256 over query, media type and body.', max_length=64)),
-                ('status', models.PositiveSmallIntegerField()),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True, editable=False)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL)),
-                ('user', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('pipeline', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='pipelines.pipeline')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=255)),
+                ("fingerprint", models.CharField(help_text="SHA-256 over query, media type and body.", max_length=64)),
+                ("status", models.PositiveSmallIntegerField()),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), db_index=True, editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "pipeline",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="pipelines.pipeline"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('subject', models.CharField(max_length=8)),
-                ('stage_id', models.BigIntegerField(null=True)),
-                ('job_id', models.BigIntegerField(null=True)),
-                ('attempt', models.PositiveIntegerField(default=0)),
-                ('runner_name', models.CharField(blank=True, max_length=255)),
-                ('from_state', models.CharField(blank=True, max_length=11)),
-                ('to_state', models.CharField(max_length=11)),
-                ('reason', models.CharField(blank=True, max_length=64)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('transaction', pipelines.models.event.TransactionId(db_default=pipelines.models.event.CurrentTransactionId(), editable=False)),
-                ('pipeline', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='pipelines.pipeline')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("subject", models.CharField(max_length=8)),
+                ("stage_id", models.BigIntegerField(null=True)),
+                ("job_id", models.BigIntegerField(null=True)),
+                ("attempt", models.PositiveIntegerField(default=0)),
+                ("runner_name", models.CharField(blank=True, max_length=255)),
+                ("from_state", models.CharField(blank=True, max_length=11)),
+                ("to_state", models.CharField(max_length=11)),
+                ("reason", models.CharField(blank=True, max_length=64)),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "transaction",
+                    pipelines.models.event.TransactionId(
+                        db_default=pipelines.models.event.CurrentTransactionId(), editable=False
+                    ),
+                ),
+                (
+                    "pipeline",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="pipelines.pipeline",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
+                "ordering": ("id",),
             },
         ),
         migrations.CreateModel(
-            name='Stage',
+            name="Stage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=255)),
-                ('position', models.PositiveIntegerField(help_text='From 0; the smaller number runs first.')),
-                ('state', models.CharField(choices=[('READY', 'READY'), ('IN_PROGRESS', 'IN PROGRESS'), ('DONE', 'DONE'), ('CANCELLED', 'CANCELLED'), ('ERROR', 'ERROR')], default='READY', max_length=11)),
-                ('warnings', models.PositiveIntegerField(default=0)),
-                ('opened_at', models.DateTimeField(editable=False, help_text='When every earlier stage had passed.', null=True)),
-                ('started_at', models.DateTimeField(editable=False, null=True)),
-                ('finished_at', models.DateTimeField(editable=False, null=True)),
-                ('pipeline', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stages', to='pipelines.pipeline')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=255)),
+                ("position", models.PositiveIntegerField(help_text="From 0; the smaller number runs first.")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("READY", "READY"),
+                            ("IN_PROGRESS", "IN PROGRESS"),
+                            ("DONE", "DONE"),
+                            ("CANCELLED", "CANCELLED"),
+                            ("ERROR", "ERROR"),
+                        ],
+                        default="READY",
+                        max_length=11,
+                    ),
+                ),
+                ("warnings", models.PositiveIntegerField(default=0)),
+                (
+                    "opened_at",
+                    models.DateTimeField(editable=False, help_text="When every earlier stage had passed.", null=True),
+                ),
+                ("started_at", models.DateTimeField(editable=False, null=True)),
+                ("finished_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "pipeline",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="stages", to="pipelines.pipeline"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('pipeline', 'position'),
+                "ordering": ("pipeline", "position"),
             },
         ),
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('pipeline_priority', models.PositiveSmallIntegerField(editable=False)),
-                ('stage_position', models.PositiveIntegerField(editable=False)),
-                ('name', models.CharField(max_length=255)),
-                ('kind', models.CharField(max_length=255)),
-                ('version', models.CharField(help_text="The schema's version, resolved at submission.", max_length=64)),
-                ('priority', models.PositiveSmallIntegerField(default=10, help_text='Order within its stage. 0 to 32767; the smaller number runs first.', validators=[django.core.validators.MaxValueValidator(32767)])),
-                ('params', models.JSONField(default=dict)),
-                ('retry_attempt', models.PositiveSmallIntegerField(default=0, help_text='Tries after the first that failed.')),
-                ('allow_failure', models.BooleanField(default=False, help_text='Whether its failure lets the pipeline go on.')),
-                ('timeout', models.PositiveIntegerField(blank=True, help_text='Seconds an attempt may run.', null=True)),
-                ('state', models.CharField(choices=[('READY', 'READY'), ('IN_PROGRESS', 'IN PROGRESS'), ('DONE', 'DONE'), ('CANCELLED', 'CANCELLED'), ('ERROR', 'ERROR')], default='READY', max_length=11)),
-                ('reason', models.CharField(blank=True, max_length=64)),
-                ('attempt', models.PositiveIntegerField(default=0, help_text='Number of the latest attempt; 0 before the first.')),
-                ('failures', models.PositiveIntegerField(default=0, editable=False, help_text='Attempts that failed or timed out.')),
-                ('losses', models.PositiveIntegerField(default=0, editable=False, help_text='Attempts lost with their runner.')),
-                ('unstarted', models.PositiveSmallIntegerField(default=0, editable=False, help_text='Attempts in a row that never started.')),
-                ('progress', models.PositiveSmallIntegerField(default=0)),
-                ('message', models.TextField(blank=True)),
-                ('result', models.JSONField(blank=True, null=True)),
-                ('exit_code', models.IntegerField(blank=True, null=True)),
-                ('signal', models.IntegerField(blank=True, null=True)),
-                ('runner_name', models.CharField(blank=True, help_text='Where the latest attempt went.', max_length=255)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('eligible_at', models.DateTimeField(blank=True, editable=False, help_text='From when it may be claimed; unset before its stage opens.', null=True)),
-                ('started_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('cancel_requested_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('client', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL)),
-                ('pipeline', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to='pipelines.pipeline')),
-                ('stage', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to='pipelines.stage')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("pipeline_priority", models.PositiveSmallIntegerField(editable=False)),
+                ("stage_position", models.PositiveIntegerField(editable=False)),
+                ("name", models.CharField(max_length=255)),
+                ("kind", models.CharField(max_length=255)),
+                ("version", models.CharField(help_text="The schema's version, resolved at submission.", max_length=64)),
+                (
+                    "priority",
+                    models.PositiveSmallIntegerField(
+                        default=10,
+                        help_text="Order within its stage. 0 to 32767; the smaller number runs first.",
+                        validators=[django.core.validators.MaxValueValidator(32767)],
+                    ),
+                ),
+                ("params", models.JSONField(default=dict)),
+                (
+                    "retry_attempt",
+                    models.PositiveSmallIntegerField(default=0, help_text="Tries after the first that failed."),
+                ),
+                (
+                    "allow_failure",
+                    models.BooleanField(default=False, help_text="Whether its failure lets the pipeline go on."),
+                ),
+                (
+                    "timeout",
+                    models.PositiveIntegerField(blank=True, help_text="Seconds an attempt may run.", null=True),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("READY", "READY"),
+                            ("IN_PROGRESS", "IN PROGRESS"),
+                            ("DONE", "DONE"),
+                            ("CANCELLED", "CANCELLED"),
+                            ("ERROR", "ERROR"),
+                        ],
+                        default="READY",
+                        max_length=11,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=64)),
+                (
+                    "attempt",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Number of the latest attempt; 0 before the first."
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveIntegerField(
+                        default=0, editable=False, help_text="Attempts that failed or timed out."
+                    ),
+                ),
+                (
+                    "losses",
+                    models.PositiveIntegerField(
+                        default=0, editable=False, help_text="Attempts lost with their runner."
+                    ),
+                ),
+                (
+                    "unstarted",
+                    models.PositiveSmallIntegerField(
+                        default=0, editable=False, help_text="Attempts in a row that never started."
+                    ),
+                ),
+                ("progress", models.PositiveSmallIntegerField(default=0)),
+                ("message", models.TextField(blank=True)),
+                ("result", models.JSONField(blank=True, null=True)),
+                ("exit_code", models.IntegerField(blank=True, null=True)),
+                ("signal", models.IntegerField(blank=True, null=True)),
+                (
+                    "runner_name",
+                    models.CharField(blank=True, help_text="Where the latest attempt went.", max_length=255),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "eligible_at",
+                    models.DateTimeField(
+                        blank=True,
+                        editable=False,
+                        help_text="From when it may be claimed; unset before its stage opens.",
+                        null=True,
+                    ),
+                ),
+                ("started_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("cancel_requested_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="jobs",
+                        to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL,
+                    ),
+                ),
+                (
+                    "pipeline",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="jobs",
+                        to="pipelines.pipeline",
+                    ),
+                ),
+                (
+                    "stage",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="jobs",
+                        to="pipelines.stage",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
+                "ordering": ("id",),
             },
         ),
         migrations.AddIndex(
-            model_name='pipeline',
-            index=models.Index(fields=['client', '-id'], name='pipeline_of_client'),
+            model_name="pipeline",
+            index=models.Index(fields=["client", "-id"], name="pipeline_of_client"),
         ),
         migrations.AddIndex(
-            model_name='pipeline',
-            index=models.Index(condition=models.Q(('state__in', ('READY', 'IN_PROGRESS'))), fields=['id'], name='pipeline_unfinished'),
+            model_name="pipeline",
+            index=models.Index(
+                condition=models.Q(("state__in", ("READY", "IN_PROGRESS"))), fields=["id"], name="pipeline_unfinished"
+            ),
         ),
         migrations.AddIndex(
-            model_name='pipeline',
-            index=models.Index(condition=models.Q(('state__in', ('DONE', 'CANCELLED', 'ERROR'))), fields=['finished_at'], name='pipeline_finished'),
+            model_name="pipeline",
+            index=models.Index(
+                condition=models.Q(("state__in", ("DONE", "CANCELLED", "ERROR"))),
+                fields=["finished_at"],
+                name="pipeline_finished",
+            ),
         ),
         migrations.AddIndex(
-            model_name='pipeline',
-            index=models.Index(fields=['name'], name='pipeline_name'),
+            model_name="pipeline",
+            index=models.Index(fields=["name"], name="pipeline_name"),
         ),
         migrations.AddConstraint(
-            model_name='pipeline',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['READY', 'IN_PROGRESS', 'DONE', 'CANCELLED', 'ERROR'])), name='pipeline_state_known'),
+            model_name="pipeline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["READY", "IN_PROGRESS", "DONE", "CANCELLED", "ERROR"])),
+                name="pipeline_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pipeline',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('state__in', ('DONE', 'CANCELLED', 'ERROR'))), models.Q(models.Q(('state__in', ('DONE', 'CANCELLED', 'ERROR')), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='pipeline_finished_at_iff_ended'),
+            model_name="pipeline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("finished_at__isnull", False), ("state__in", ("DONE", "CANCELLED", "ERROR"))),
+                    models.Q(
+                        models.Q(("state__in", ("DONE", "CANCELLED", "ERROR")), _negated=True),
+                        ("finished_at__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="pipeline_finished_at_iff_ended",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pipeline',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__gte', 0), ('priority__lte', 32767)), name='pipeline_priority_range'),
+            model_name="pipeline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("priority__gte", 0), ("priority__lte", 32767)), name="pipeline_priority_range"
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='pipeline',
-            trigger=pgtrigger.compiler.Trigger(name='pipeline_created_event', sql=pgtrigger.compiler.UpsertTriggerSql(func="INSERT INTO pipelines_event (pipeline_id, stage_id, job_id, attempt, runner_name, reason, subject, from_state, to_state) SELECT created.id, NULL::bigint, NULL::bigint, 0, '', created.reason, 'pipeline', '', created.state FROM created ORDER BY created.id; RETURN NULL;", hash='daa1079c168147880fa6b3167841737170d64706', level='STATEMENT', operation='INSERT', pgid='pgtrigger_pipeline_created_event_c9bf5', referencing='REFERENCING NEW TABLE AS created ', table='pipelines_pipeline', when='AFTER')),
+            model_name="pipeline",
+            trigger=pgtrigger.compiler.Trigger(
+                name="pipeline_created_event",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="INSERT INTO pipelines_event (pipeline_id, stage_id, job_id, attempt, runner_name, reason, subject, from_state, to_state) SELECT created.id, NULL::bigint, NULL::bigint, 0, '', created.reason, 'pipeline', '', created.state FROM created ORDER BY created.id; RETURN NULL;",
+                    hash="daa1079c168147880fa6b3167841737170d64706",
+                    level="STATEMENT",
+                    operation="INSERT",
+                    pgid="pgtrigger_pipeline_created_event_c9bf5",
+                    referencing="REFERENCING NEW TABLE AS created ",
+                    table="pipelines_pipeline",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='pipeline',
-            trigger=pgtrigger.compiler.Trigger(name='pipeline_moved_event', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))', func="INSERT INTO pipelines_event (pipeline_id, stage_id, job_id, attempt, runner_name, reason, subject, from_state, to_state) SELECT NEW.id, NULL::bigint, NULL::bigint, 0, '', NEW.reason, 'pipeline', OLD.state, NEW.state; RETURN NULL;", hash='4e6648c6cb0068af5f5109bd22805803b127bb36', operation='UPDATE OF "state"', pgid='pgtrigger_pipeline_moved_event_47ca1', table='pipelines_pipeline', when='AFTER')),
+            model_name="pipeline",
+            trigger=pgtrigger.compiler.Trigger(
+                name="pipeline_moved_event",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))',
+                    func="INSERT INTO pipelines_event (pipeline_id, stage_id, job_id, attempt, runner_name, reason, subject, from_state, to_state) SELECT NEW.id, NULL::bigint, NULL::bigint, 0, '', NEW.reason, 'pipeline', OLD.state, NEW.state; RETURN NULL;",
+                    hash="4e6648c6cb0068af5f5109bd22805803b127bb36",
+                    operation='UPDATE OF "state"',
+                    pgid="pgtrigger_pipeline_moved_event_47ca1",
+                    table="pipelines_pipeline",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='pipeline',
-            trigger=pgtrigger.compiler.Trigger(name='pipeline_created_ready', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (NEW."state" IS DISTINCT FROM \'READY\')', func="RAISE EXCEPTION 'pgtrigger: Cannot insert rows from % table', TG_TABLE_NAME;", hash='9e11c652c3fdafa35cf285b5c44db41fcfef5587', operation='INSERT', pgid='pgtrigger_pipeline_created_ready_49f7d', table='pipelines_pipeline', when='BEFORE')),
+            model_name="pipeline",
+            trigger=pgtrigger.compiler.Trigger(
+                name="pipeline_created_ready",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition="WHEN (NEW.\"state\" IS DISTINCT FROM 'READY')",
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot insert rows from % table', TG_TABLE_NAME;",
+                    hash="9e11c652c3fdafa35cf285b5c44db41fcfef5587",
+                    operation="INSERT",
+                    pgid="pgtrigger_pipeline_created_ready_49f7d",
+                    table="pipelines_pipeline",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddConstraint(
-            model_name='idempotencykey',
-            constraint=models.UniqueConstraint(fields=('client', 'user', 'key'), name='idempotency_key_unique', nulls_distinct=False),
+            model_name="idempotencykey",
+            constraint=models.UniqueConstraint(
+                fields=("client", "user", "key"), name="idempotency_key_unique", nulls_distinct=False
+            ),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['pipeline', 'id'], name='event_of_pipeline'),
+            model_name="event",
+            index=models.Index(fields=["pipeline", "id"], name="event_of_pipeline"),
         ),
         migrations.AddConstraint(
-            model_name='stage',
-            constraint=models.UniqueConstraint(fields=('pipeline', 'name'), name='stage_name_unique'),
+            model_name="stage",
+            constraint=models.UniqueConstraint(fields=("pipeline", "name"), name="stage_name_unique"),
         ),
         migrations.AddConstraint(
-            model_name='stage',
-            constraint=models.UniqueConstraint(fields=('pipeline', 'position'), name='stage_position_unique'),
+            model_name="stage",
+            constraint=models.UniqueConstraint(fields=("pipeline", "position"), name="stage_position_unique"),
         ),
         migrations.AddConstraint(
-            model_name='stage',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['READY', 'IN_PROGRESS', 'DONE', 'CANCELLED', 'ERROR'])), name='stage_state_known'),
+            model_name="stage",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["READY", "IN_PROGRESS", "DONE", "CANCELLED", "ERROR"])),
+                name="stage_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stage',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('state__in', ('DONE', 'CANCELLED', 'ERROR'))), models.Q(models.Q(('state__in', ('DONE', 'CANCELLED', 'ERROR')), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='stage_finished_at_iff_ended'),
+            model_name="stage",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("finished_at__isnull", False), ("state__in", ("DONE", "CANCELLED", "ERROR"))),
+                    models.Q(
+                        models.Q(("state__in", ("DONE", "CANCELLED", "ERROR")), _negated=True),
+                        ("finished_at__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="stage_finished_at_iff_ended",
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='stage',
-            trigger=pgtrigger.compiler.Trigger(name='stage_created_event', sql=pgtrigger.compiler.UpsertTriggerSql(func="INSERT INTO pipelines_event (pipeline_id, stage_id, job_id, attempt, runner_name, reason, subject, from_state, to_state) SELECT created.pipeline_id, created.id, NULL::bigint, 0, '', '', 'stage', '', created.state FROM created ORDER BY created.id; RETURN NULL;", hash='29efb82aaff0d713e6d9257ce9be913a2ec628b5', level='STATEMENT', operation='INSERT', pgid='pgtrigger_stage_created_event_c50ce', referencing='REFERENCING NEW TABLE AS created ', table='pipelines_stage', when='AFTER')),
+            model_name="stage",
+            trigger=pgtrigger.compiler.Trigger(
+                name="stage_created_event",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="INSERT INTO pipelines_event (pipeline_id, stage_id, job_id, attempt, runner_name, reason, subject, from_state, to_state) SELECT created.pipeline_id, created.id, NULL::bigint, 0, '', '', 'stage', '', created.state FROM created ORDER BY created.id; RETURN NULL;",
+                    hash="29efb82aaff0d713e6d9257ce9be913a2ec628b5",
+                    level="STATEMENT",
+                    operation="INSERT",
+                    pgid="pgtrigger_stage_created_event_c50ce",
+                    referencing="REFERENCING NEW TABLE AS created ",
+                    table="pipelines_stage",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='stage',
-            trigger=pgtrigger.compiler.Trigger(name='stage_moved_event', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))', func="INSERT INTO pipelines_event (pipeline_id, stage_id, job_id, attempt, runner_name, reason, subject, from_state, to_state) SELECT NEW.pipeline_id, NEW.id, NULL::bigint, 0, '', '', 'stage', OLD.state, NEW.state; RETURN NULL;", hash='2d8c9a2d747a83d7ba89afdfa21e4478f8dcdfef', operation='UPDATE OF "state"', pgid='pgtrigger_stage_moved_event_9f2b5', table='pipelines_stage', when='AFTER')),
+            model_name="stage",
+            trigger=pgtrigger.compiler.Trigger(
+                name="stage_moved_event",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))',
+                    func="INSERT INTO pipelines_event (pipeline_id, stage_id, job_id, attempt, runner_name, reason, subject, from_state, to_state) SELECT NEW.pipeline_id, NEW.id, NULL::bigint, 0, '', '', 'stage', OLD.state, NEW.state; RETURN NULL;",
+                    hash="2d8c9a2d747a83d7ba89afdfa21e4478f8dcdfef",
+                    operation='UPDATE OF "state"',
+                    pgid="pgtrigger_stage_moved_event_9f2b5",
+                    table="pipelines_stage",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='stage',
-            trigger=pgtrigger.compiler.Trigger(name='stage_created_ready', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (NEW."state" IS DISTINCT FROM \'READY\')', func="RAISE EXCEPTION 'pgtrigger: Cannot insert rows from % table', TG_TABLE_NAME;", hash='3c6b8cf2f982f6870c7d581a4524debaf3e56a70', operation='INSERT', pgid='pgtrigger_stage_created_ready_cfc28', table='pipelines_stage', when='BEFORE')),
+            model_name="stage",
+            trigger=pgtrigger.compiler.Trigger(
+                name="stage_created_ready",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition="WHEN (NEW.\"state\" IS DISTINCT FROM 'READY')",
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot insert rows from % table', TG_TABLE_NAME;",
+                    hash="3c6b8cf2f982f6870c7d581a4524debaf3e56a70",
+                    operation="INSERT",
+                    pgid="pgtrigger_stage_created_ready_cfc28",
+                    table="pipelines_stage",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('eligible_at__isnull', False), ('state', 'READY')), fields=['client', 'kind', 'pipeline_priority', 'stage_position', 'priority', 'id'], include=('eligible_at',), name='job_claim'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("eligible_at__isnull", False), ("state", "READY")),
+                fields=["client", "kind", "pipeline_priority", "stage_position", "priority", "id"],
+                include=("eligible_at",),
+                name="job_claim",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state', 'IN_PROGRESS')), fields=['client'], name='job_in_progress'),
+            model_name="job",
+            index=models.Index(condition=models.Q(("state", "IN_PROGRESS")), fields=["client"], name="job_in_progress"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state', 'READY')), fields=['client'], name='job_ready'),
+            model_name="job",
+            index=models.Index(condition=models.Q(("state", "READY")), fields=["client"], name="job_ready"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state__in', ('READY', 'IN_PROGRESS'))), fields=['stage'], name='job_unfinished'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("state__in", ("READY", "IN_PROGRESS"))), fields=["stage"], name="job_unfinished"
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['stage', 'id'], name='job_of_stage'),
+            model_name="job",
+            index=models.Index(fields=["stage", "id"], name="job_of_stage"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['pipeline', 'id'], name='job_of_pipeline'),
+            model_name="job",
+            index=models.Index(fields=["pipeline", "id"], name="job_of_pipeline"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state__in', ('CANCELLED', 'ERROR'))), fields=['pipeline'], name='job_unsuccessful'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("state__in", ("CANCELLED", "ERROR"))), fields=["pipeline"], name="job_unsuccessful"
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['client', '-id'], name='job_of_client'),
+            model_name="job",
+            index=models.Index(fields=["client", "-id"], name="job_of_client"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state__in', ('DONE', 'CANCELLED', 'ERROR'))), fields=['finished_at'], name='job_finished'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("state__in", ("DONE", "CANCELLED", "ERROR"))),
+                fields=["finished_at"],
+                name="job_finished",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.UniqueConstraint(fields=('pipeline', 'name'), name='job_name_unique'),
+            model_name="job",
+            constraint=models.UniqueConstraint(fields=("pipeline", "name"), name="job_name_unique"),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['READY', 'IN_PROGRESS', 'DONE', 'CANCELLED', 'ERROR'])), name='job_state_known'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["READY", "IN_PROGRESS", "DONE", "CANCELLED", "ERROR"])),
+                name="job_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('state__in', ('DONE', 'CANCELLED', 'ERROR'))), models.Q(models.Q(('state__in', ('DONE', 'CANCELLED', 'ERROR')), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='job_finished_at_iff_ended'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("finished_at__isnull", False), ("state__in", ("DONE", "CANCELLED", "ERROR"))),
+                    models.Q(
+                        models.Q(("state__in", ("DONE", "CANCELLED", "ERROR")), _negated=True),
+                        ("finished_at__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="job_finished_at_iff_ended",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__gte', 0), ('priority__lte', 32767)), name='job_priority_range'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("priority__gte", 0), ("priority__lte", 32767)), name="job_priority_range"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('progress__lte', 100)), name='job_progress_range'),
+            model_name="job",
+            constraint=models.CheckConstraint(condition=models.Q(("progress__lte", 100)), name="job_progress_range"),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='job',
-            trigger=pgtrigger.compiler.Trigger(name='job_edges', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE _is_valid_transition BOOLEAN;', func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{IN_PROGRESS:DONE,IN_PROGRESS:ERROR,IN_PROGRESS:READY,READY:CANCELLED,READY:IN_PROGRESS}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;', hash='118a8d27ac76935019dbe370f36d7bde3c3458ce', operation='UPDATE', pgid='pgtrigger_job_edges_bf401', table='pipelines_job', when='BEFORE')),
+            model_name="job",
+            trigger=pgtrigger.compiler.Trigger(
+                name="job_edges",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    declare="DECLARE _is_valid_transition BOOLEAN;",
+                    func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{IN_PROGRESS:DONE,IN_PROGRESS:ERROR,IN_PROGRESS:READY,READY:CANCELLED,READY:IN_PROGRESS}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
+                    hash="118a8d27ac76935019dbe370f36d7bde3c3458ce",
+                    operation="UPDATE",
+                    pgid="pgtrigger_job_edges_bf401",
+                    table="pipelines_job",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='job',
-            trigger=pgtrigger.compiler.Trigger(name='job_created_ready', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (NEW."state" IS DISTINCT FROM \'READY\')', func="RAISE EXCEPTION 'pgtrigger: Cannot insert rows from % table', TG_TABLE_NAME;", hash='84823ae07f9ee2cc6ebf3356128748c278f91f31', operation='INSERT', pgid='pgtrigger_job_created_ready_7122f', table='pipelines_job', when='BEFORE')),
+            model_name="job",
+            trigger=pgtrigger.compiler.Trigger(
+                name="job_created_ready",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition="WHEN (NEW.\"state\" IS DISTINCT FROM 'READY')",
+                    func="RAISE EXCEPTION 'pgtrigger: Cannot insert rows from % table', TG_TABLE_NAME;",
+                    hash="84823ae07f9ee2cc6ebf3356128748c278f91f31",
+                    operation="INSERT",
+                    pgid="pgtrigger_job_created_ready_7122f",
+                    table="pipelines_job",
+                    when="BEFORE",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='job',
-            trigger=pgtrigger.compiler.Trigger(name='job_created_event', sql=pgtrigger.compiler.UpsertTriggerSql(func="INSERT INTO pipelines_event (pipeline_id, stage_id, job_id, attempt, runner_name, reason, subject, from_state, to_state) SELECT created.pipeline_id, created.stage_id, created.id, created.attempt, created.runner_name, created.reason, 'job', '', created.state FROM created ORDER BY created.id; RETURN NULL;", hash='d5cc125a8a2c75447f981ab3b77206457ef252d7', level='STATEMENT', operation='INSERT', pgid='pgtrigger_job_created_event_262cc', referencing='REFERENCING NEW TABLE AS created ', table='pipelines_job', when='AFTER')),
+            model_name="job",
+            trigger=pgtrigger.compiler.Trigger(
+                name="job_created_event",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func="INSERT INTO pipelines_event (pipeline_id, stage_id, job_id, attempt, runner_name, reason, subject, from_state, to_state) SELECT created.pipeline_id, created.stage_id, created.id, created.attempt, created.runner_name, created.reason, 'job', '', created.state FROM created ORDER BY created.id; RETURN NULL;",
+                    hash="d5cc125a8a2c75447f981ab3b77206457ef252d7",
+                    level="STATEMENT",
+                    operation="INSERT",
+                    pgid="pgtrigger_job_created_event_262cc",
+                    referencing="REFERENCING NEW TABLE AS created ",
+                    table="pipelines_job",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='job',
-            trigger=pgtrigger.compiler.Trigger(name='job_moved_event', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))', func="INSERT INTO pipelines_event (pipeline_id, stage_id, job_id, attempt, runner_name, reason, subject, from_state, to_state) SELECT NEW.pipeline_id, NEW.stage_id, NEW.id, NEW.attempt, NEW.runner_name, NEW.reason, 'job', OLD.state, NEW.state; RETURN NULL;", hash='7c51d756ce557d3d4cf97943165584925d09f867', operation='UPDATE OF "state"', pgid='pgtrigger_job_moved_event_632d7', table='pipelines_job', when='AFTER')),
+            model_name="job",
+            trigger=pgtrigger.compiler.Trigger(
+                name="job_moved_event",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."state" IS DISTINCT FROM (NEW."state"))',
+                    func="INSERT INTO pipelines_event (pipeline_id, stage_id, job_id, attempt, runner_name, reason, subject, from_state, to_state) SELECT NEW.pipeline_id, NEW.stage_id, NEW.id, NEW.attempt, NEW.runner_name, NEW.reason, 'job', OLD.state, NEW.state; RETURN NULL;",
+                    hash="7c51d756ce557d3d4cf97943165584925d09f867",
+                    operation='UPDATE OF "state"',
+                    pgid="pgtrigger_job_moved_event_632d7",
+                    table="pipelines_job",
+                    when="AFTER",
+                ),
+            ),
         ),
     ]

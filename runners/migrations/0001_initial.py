@@ -6,157 +6,362 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import pgtrigger.compiler
 import pgtrigger.migrations
-import runners.models.cluster
 from django.conf import settings
 from django.db import migrations, models
 
+import runners.models.cluster
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('pipelines', '0001_initial'),
+        ("pipelines", "0001_initial"),
         migrations.swappable_dependency(settings.OAUTH2_PROVIDER_APPLICATION_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Runner',
+            name="Runner",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9][A-Za-z0-9._-]*\\Z', 'Letters, digits, dots, dashes and underscores.')])),
-                ('type', models.CharField(choices=[('server', 'server'), ('kubernetes', 'kubernetes'), ('http', 'http')], default='server', max_length=10)),
-                ('capacity', models.PositiveIntegerField(default=16, help_text='Jobs it takes at once; 0: none.')),
-                ('kinds', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=255), blank=True, default=list, help_text='The kinds it takes, separated by commas; empty: every kind its type executes.', size=None)),
-                ('token_digest', models.CharField(blank=True, db_index=True, editable=False, max_length=64)),
-                ('paused_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('pause_note', models.CharField(blank=True, max_length=255)),
-                ('draining_since', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('seen_at', models.DateTimeField(blank=True, editable=False, help_text='When it last reported; it need not have had anything to say.', null=True)),
-                ('capacity_changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('clients', models.ManyToManyField(blank=True, help_text='Clients that name it. A client that names runners uses only those; one that names none uses all.', related_name='runners', to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[A-Za-z0-9][A-Za-z0-9._-]*\\Z", "Letters, digits, dots, dashes and underscores."
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[("server", "server"), ("kubernetes", "kubernetes"), ("http", "http")],
+                        default="server",
+                        max_length=10,
+                    ),
+                ),
+                ("capacity", models.PositiveIntegerField(default=16, help_text="Jobs it takes at once; 0: none.")),
+                (
+                    "kinds",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=255),
+                        blank=True,
+                        default=list,
+                        help_text="The kinds it takes, separated by commas; empty: every kind its type executes.",
+                        size=None,
+                    ),
+                ),
+                ("token_digest", models.CharField(blank=True, db_index=True, editable=False, max_length=64)),
+                ("paused_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("pause_note", models.CharField(blank=True, max_length=255)),
+                ("draining_since", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "seen_at",
+                    models.DateTimeField(
+                        blank=True,
+                        editable=False,
+                        help_text="When it last reported; it need not have had anything to say.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "capacity_changed_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "clients",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Clients that name it. A client that names runners uses only those; one that names none uses all.",
+                        related_name="runners",
+                        to=settings.OAUTH2_PROVIDER_APPLICATION_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
+                "ordering": ("id",),
             },
         ),
         migrations.CreateModel(
-            name='Sweep',
+            name="Sweep",
             fields=[
-                ('name', models.CharField(max_length=32, primary_key=True, serialize=False)),
-                ('succeeded_at', models.DateTimeField()),
-                ('limit', models.PositiveIntegerField(help_text="The pool's limit, as the last round knew it.", null=True)),
-                ('limit_changed_at', models.DateTimeField(null=True)),
+                ("name", models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ("succeeded_at", models.DateTimeField()),
+                (
+                    "limit",
+                    models.PositiveIntegerField(help_text="The pool's limit, as the last round knew it.", null=True),
+                ),
+                ("limit_changed_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Cluster',
+            name="Cluster",
             fields=[
-                ('runner', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='cluster', serialize=False, to='runners.runner')),
-                ('server', models.CharField(help_text='URL of the API server.', max_length=2048)),
-                ('namespace', models.CharField(help_text='Where jobs go that name none.', max_length=63, validators=[django.core.validators.RegexValidator('\\A[a-z0-9]([-a-z0-9]*[a-z0-9])?\\Z', 'Lower-case letters, digits and dashes, as Kubernetes names namespaces.')])),
-                ('namespaces', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=63, validators=[django.core.validators.RegexValidator('\\A[a-z0-9]([-a-z0-9]*[a-z0-9])?\\Z', 'Lower-case letters, digits and dashes, as Kubernetes names namespaces.')]), blank=True, default=list, help_text="The namespaces that jobs may name, separated by commas; empty: only the runner's own.", size=None)),
-                ('service_accounts', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=253, validators=[django.core.validators.RegexValidator('\\A[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\\Z', 'Lower-case letters, digits, dashes and dots, as Kubernetes names service accounts.')]), blank=True, default=list, help_text='The service accounts that jobs may name, separated by commas; empty: none.', size=None)),
-                ('sealed_connection', models.TextField(editable=False)),
-                ('synced_at', models.DateTimeField(editable=False, help_text='When a round last listed its objects.', null=True)),
-                ('error', models.TextField(blank=True, editable=False, help_text='Why the last round failed.')),
-                ('not_before', models.DateTimeField(editable=False, help_text='The API server asked to be left alone so long.', null=True)),
-                ('round_until', models.DateTimeField(editable=False, null=True)),
-                ('round_requested', models.BooleanField(default=False, editable=False)),
+                (
+                    "runner",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="cluster",
+                        serialize=False,
+                        to="runners.runner",
+                    ),
+                ),
+                ("server", models.CharField(help_text="URL of the API server.", max_length=2048)),
+                (
+                    "namespace",
+                    models.CharField(
+                        help_text="Where jobs go that name none.",
+                        max_length=63,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9]([-a-z0-9]*[a-z0-9])?\\Z",
+                                "Lower-case letters, digits and dashes, as Kubernetes names namespaces.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "namespaces",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            max_length=63,
+                            validators=[
+                                django.core.validators.RegexValidator(
+                                    "\\A[a-z0-9]([-a-z0-9]*[a-z0-9])?\\Z",
+                                    "Lower-case letters, digits and dashes, as Kubernetes names namespaces.",
+                                )
+                            ],
+                        ),
+                        blank=True,
+                        default=list,
+                        help_text="The namespaces that jobs may name, separated by commas; empty: only the runner's own.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "service_accounts",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            max_length=253,
+                            validators=[
+                                django.core.validators.RegexValidator(
+                                    "\\A[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\\Z",
+                                    "Lower-case letters, digits, dashes and dots, as Kubernetes names service accounts.",
+                                )
+                            ],
+                        ),
+                        blank=True,
+                        default=list,
+                        help_text="The service accounts that jobs may name, separated by commas; empty: none.",
+                        size=None,
+                    ),
+                ),
+                ("sealed_connection", models.TextField(editable=False)),
+                (
+                    "synced_at",
+                    models.DateTimeField(editable=False, help_text="When a round last listed its objects.", null=True),
+                ),
+                ("error", models.TextField(blank=True, editable=False, help_text="Why the last round failed.")),
+                (
+                    "not_before",
+                    models.DateTimeField(
+                        editable=False, help_text="The API server asked to be left alone so long.", null=True
+                    ),
+                ),
+                ("round_until", models.DateTimeField(editable=False, null=True)),
+                ("round_requested", models.BooleanField(default=False, editable=False)),
             ],
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(help_text='From 1.')),
-                ('runner_name', models.CharField(max_length=255)),
-                ('worker', models.CharField(blank=True, help_text='The process that began it and owns it.', max_length=255)),
-                ('claimed_at', models.DateTimeField()),
-                ('sent_at', models.DateTimeField(help_text='When its execute request was last sent.')),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('lease_until', models.DateTimeField()),
-                ('deadline_at', models.DateTimeField(help_text="When its job's timeout is over by our clock.", null=True)),
-                ('stop_requested_at', models.DateTimeField(null=True)),
-                ('stop_reason', models.CharField(blank=True, choices=[('cancel', 'Cancel'), ('timeout', 'Timeout')], max_length=7)),
-                ('stop_by', models.DateTimeField(help_text='Past this no report renews the lease: its runner was told to stop.', null=True)),
-                ('outcome', models.CharField(blank=True, choices=[('succeeded', 'Succeeded'), ('failed', 'Failed'), ('timed_out', 'Timed Out'), ('lost', 'Lost'), ('returned', 'Returned'), ('cancelled', 'Cancelled')], max_length=9)),
-                ('exit_code', models.IntegerField(null=True)),
-                ('signal', models.IntegerField(null=True)),
-                ('reason', models.CharField(blank=True, max_length=64)),
-                ('message', models.TextField(blank=True)),
-                ('evidence', models.JSONField(default=dict, help_text='What backs the outcome, late reports included.')),
-                ('log_size', models.BigIntegerField(default=0, help_text='Bytes of log reported so far.')),
-                ('job', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='pipelines.job')),
-                ('runner', models.ForeignKey(help_text='Unset once it is deleted.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='attempts', to='runners.runner')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField(help_text="From 1.")),
+                ("runner_name", models.CharField(max_length=255)),
+                (
+                    "worker",
+                    models.CharField(blank=True, help_text="The process that began it and owns it.", max_length=255),
+                ),
+                ("claimed_at", models.DateTimeField()),
+                ("sent_at", models.DateTimeField(help_text="When its execute request was last sent.")),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("lease_until", models.DateTimeField()),
+                (
+                    "deadline_at",
+                    models.DateTimeField(help_text="When its job's timeout is over by our clock.", null=True),
+                ),
+                ("stop_requested_at", models.DateTimeField(null=True)),
+                (
+                    "stop_reason",
+                    models.CharField(blank=True, choices=[("cancel", "Cancel"), ("timeout", "Timeout")], max_length=7),
+                ),
+                (
+                    "stop_by",
+                    models.DateTimeField(
+                        help_text="Past this no report renews the lease: its runner was told to stop.", null=True
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("timed_out", "Timed Out"),
+                            ("lost", "Lost"),
+                            ("returned", "Returned"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                ("exit_code", models.IntegerField(null=True)),
+                ("signal", models.IntegerField(null=True)),
+                ("reason", models.CharField(blank=True, max_length=64)),
+                ("message", models.TextField(blank=True)),
+                (
+                    "evidence",
+                    models.JSONField(default=dict, help_text="What backs the outcome, late reports included."),
+                ),
+                ("log_size", models.BigIntegerField(default=0, help_text="Bytes of log reported so far.")),
+                (
+                    "job",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempts",
+                        to="pipelines.job",
+                    ),
+                ),
+                (
+                    "runner",
+                    models.ForeignKey(
+                        help_text="Unset once it is deleted.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="attempts",
+                        to="runners.runner",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('job', 'number'),
+                "ordering": ("job", "number"),
             },
         ),
         migrations.CreateModel(
-            name='Installation',
+            name="Installation",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('name', models.CharField(default=runners.models.cluster.new_install_id, help_text="Labels this service's Kubernetes objects.", max_length=8)),
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                (
+                    "name",
+                    models.CharField(
+                        default=runners.models.cluster.new_install_id,
+                        help_text="Labels this service's Kubernetes objects.",
+                        max_length=8,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='installation_only_one')],
+                "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="installation_only_one")],
             },
         ),
         migrations.CreateModel(
-            name='LogChunk',
+            name="LogChunk",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('offset', models.BigIntegerField()),
-                ('content', models.BinaryField()),
-                ('attempt', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='log_chunks', to='runners.attempt')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("offset", models.BigIntegerField()),
+                ("content", models.BinaryField()),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="log_chunks",
+                        to="runners.attempt",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('attempt', 'offset'),
+                "ordering": ("attempt", "offset"),
             },
         ),
         migrations.AddConstraint(
-            model_name='runner',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['server', 'kubernetes', 'http'])), name='runner_type_known'),
+            model_name="runner",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("type__in", ["server", "kubernetes", "http"])), name="runner_type_known"
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='runner',
-            trigger=pgtrigger.compiler.Trigger(name='capacity_changed', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."capacity" IS DISTINCT FROM (NEW."capacity"))', func='NEW.capacity_changed_at = clock_timestamp(); RETURN NEW;', hash='e44504d71455215c90677131d02a856189eafe4e', operation='UPDATE OF "capacity"', pgid='pgtrigger_capacity_changed_9964c', table='runners_runner', when='BEFORE')),
+            model_name="runner",
+            trigger=pgtrigger.compiler.Trigger(
+                name="capacity_changed",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."capacity" IS DISTINCT FROM (NEW."capacity"))',
+                    func="NEW.capacity_changed_at = clock_timestamp(); RETURN NEW;",
+                    hash="e44504d71455215c90677131d02a856189eafe4e",
+                    operation='UPDATE OF "capacity"',
+                    pgid="pgtrigger_capacity_changed_9964c",
+                    table="runners_runner",
+                    when="BEFORE",
+                ),
+            ),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('outcome', '')), fields=['runner'], name='attempt_live_of_runner'),
+            model_name="attempt",
+            index=models.Index(condition=models.Q(("outcome", "")), fields=["runner"], name="attempt_live_of_runner"),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('outcome', '')), fields=['lease_until'], name='attempt_lease'),
+            model_name="attempt",
+            index=models.Index(condition=models.Q(("outcome", "")), fields=["lease_until"], name="attempt_lease"),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('outcome', '')), fields=['deadline_at'], name='attempt_deadline'),
+            model_name="attempt",
+            index=models.Index(condition=models.Q(("outcome", "")), fields=["deadline_at"], name="attempt_deadline"),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('job', 'number'), name='attempt_number_unique'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(fields=("job", "number"), name="attempt_number_unique"),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(condition=models.Q(('outcome', '')), fields=('job',), name='attempt_one_live'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("outcome", "")), fields=("job",), name="attempt_one_live"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['', 'succeeded', 'failed', 'timed_out', 'lost', 'returned', 'cancelled'])), name='attempt_outcome_known'),
+            model_name="attempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("outcome__in", ["", "succeeded", "failed", "timed_out", "lost", "returned", "cancelled"])
+                ),
+                name="attempt_outcome_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('outcome', '')), models.Q(models.Q(('outcome', ''), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='attempt_finished_at_iff_over'),
+            model_name="attempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("finished_at__isnull", True), ("outcome", "")),
+                    models.Q(models.Q(("outcome", ""), _negated=True), ("finished_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="attempt_finished_at_iff_over",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='logchunk',
-            constraint=models.UniqueConstraint(fields=('attempt', 'offset'), name='log_chunk_offset_unique'),
+            model_name="logchunk",
+            constraint=models.UniqueConstraint(fields=("attempt", "offset"), name="log_chunk_offset_unique"),
         ),
     ]

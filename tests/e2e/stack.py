@@ -132,14 +132,15 @@ class Stack:
         return self.api.get(f"/jobs/{job}/log/", params=query).text
 
     def process_of(self, child: str) -> int:
-        """Return the process id of the child: web, control, beat or runner."""
+        """Return the process id of the child (web, control, beat or runner); 0 while it is dead."""
         recorded = json.loads((self.var_dir / "stack.json").read_text())["processes"]
-        (found,) = [each["pid"] for each in recorded if _TOLD_BY[child] in _command_line(each["pid"])]
-        return int(found)
+        return next((int(each["pid"]) for each in recorded if _TOLD_BY[child] in _command_line(each["pid"])), 0)
 
     def kill(self, child: str) -> None:
         """Kill the child as the kernel would when memory is short."""
-        os.kill(self.process_of(child), signal.SIGKILL)
+        pid = self.process_of(child)
+        assert pid, f"{child} is not running"
+        os.kill(pid, signal.SIGKILL)
 
     @contextmanager
     def unattended(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "virtualenv.py"
+SCRIPT = Path(__file__).parents[2] / "deploy" / "virtualenv.py"
 
 
 @pytest.fixture

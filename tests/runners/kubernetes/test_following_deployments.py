@@ -36,7 +36,7 @@ def deployed(server: ApiServer, client: Client, image: str, **params: Any) -> At
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judge by a clock a minute ahead: what is given half a minute of grace has had it."""
-    monkeypatch.setattr(following.clock, "now", lambda: timezone.now() + timedelta(minutes=1))
+    monkeypatch.setattr(clock, "now", lambda: timezone.now() + timedelta(minutes=1))
 
 
 def test_a_deployment_rolls_out_then_says_unchanged_then_rolls_out_a_new_image(

@@ -71,9 +71,7 @@ def test_a_failed_attempt_is_tried_again_with_an_object_of_its_own(
     a_cluster(server)
     pipeline = submitted(client, k8s_job("a", "exit/3", retry_attempt=1))
     rounds(server, ended(pipeline))
-    names = {request.name for request in server.log if (request.verb, request.resource) == ("create", "jobs")}
     assert server.count(verb="create", resource="jobs") == 2
-    assert len(names) <= 2
     assert list(Attempt.objects.values_list("outcome", flat=True)) == ["failed", "failed"]
 
 
@@ -86,7 +84,7 @@ def test_an_image_that_cannot_be_pulled_ends_after_a_grace_and_leaves_nothing(
     server.step(3)
     following.follow(RUNNER)
     assert not attempt_of(pipeline, "a").is_over
-    monkeypatch.setattr(following.clock, "now", lambda: timezone.now() + timedelta(minutes=1))
+    monkeypatch.setattr(clock, "now", lambda: timezone.now() + timedelta(minutes=1))
     rounds(server, ended(pipeline))
     attempt = attempt_of(pipeline, "a")
     assert (attempt.outcome, attempt.reason) == ("failed", "image_pull")
