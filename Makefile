@@ -29,7 +29,7 @@ install-dev:  ## make .venv with what tests and checks need as well
 test: install-dev  ## check, then all tests, on PostgreSQL and Redis of their own (ARGS="-k name")
 	@$(PY) manage.py check --fail-level WARNING
 	@$(PY) manage.py makemigrations --check --dry-run
-	@$(PY) -m pytest -n auto $(ARGS)
+	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: install-dev  ## formatting, lint, types, import contracts
