@@ -49,6 +49,14 @@ format: install-dev  ## format the code and mend what can be mended
 types: install-dev  ## types alone
 	@$(PY) -m mypy .
 
+.PHONY: bench
+bench: install-dev  ## measure everything beside its baselines, some ten minutes (ARGS="--only claim --rounds 9")
+	@$(PY) -m benchmarks $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: install-dev  ## the same at smaller sizes, in under two minutes
+	@$(PY) -m benchmarks --quick $(ARGS)
+
 ##@ Single processes, beside a stack or on servers named by DATABASE_URL and REDIS_URL
 
 .PHONY: migrate

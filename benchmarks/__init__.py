@@ -1,0 +1,1 @@
+"""What the service costs, beside what a user would build without it: `python -m benchmarks`."""

@@ -1,0 +1,1 @@
+"""The baseline: what a user would build on Celery alone, its canvas on Redis."""

@@ -1,0 +1,24 @@
+"""What it takes to make a document's jobs."""
+
+from __future__ import annotations
+
+from benchmarks import insider
+from benchmarks.ground import Ground
+from benchmarks.rows import Outcome, compare, interleave
+from benchmarks.scale import Scale
+from benchmarks.targets import DIVISION
+
+
+def division(ground: Ground, scale: Scale) -> Outcome:
+    """Divide a document, and copy the rows it became."""
+    env = ground.databases.make("division")
+    with insider.started("dividing", env=env, log=ground.directory / "division.log") as program:
+        program.ask("prepare", jobs=scale.document_jobs)
+        ours, theirs = interleave(
+            scale.rounds + 2,
+            lambda: 1000 * float(program.ask("divide")),
+            lambda: 1000 * float(program.ask("copy")),
+        )
+    return Outcome(
+        [compare(DIVISION, ours=ours, baseline=theirs, measured=scale.note(f"{scale.document_jobs:,} jobs"))]
+    )

@@ -1,0 +1,101 @@
+"""How much is measured: for a table, for a look, for a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from benchmarks.documents import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """READY jobs of so many clients."""
+
+    jobs: int
+    clients: int
+
+    def __str__(self) -> str:
+        return f"{self.jobs:,} READY over {self.clients:,} clients"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Sizes and repetitions; what a target names is measured at its own size only by FULL."""
+
+    name: str
+    rounds: int
+    many: Workload
+    wide: Workload
+    spawns: int  # processes to start for the floor
+    moments: int  # repetitions of what takes milliseconds
+    pool: int  # jobs to claim
+    small: Backlog
+    large: Backlog
+    spread: Backlog
+    others: tuple[Backlog, ...] = ()
+    document_jobs: int
+    load_seconds: float
+    idle_seconds: float
+    idle_rounds: int
+
+    @property
+    def backlogs(self) -> tuple[Backlog, ...]:
+        return (self.small, self.large, self.spread, *self.others)
+
+    def note(self, size: object) -> str:
+        """Return the size for the table, unless it is what the targets name."""
+        return "" if self.name == "full" else str(size)
+
+    def with_rounds(self, rounds: int | None) -> Scale:
+        return self if rounds is None else replace(self, rounds=rounds)
+
+
+FULL = Scale(
+    name="full",
+    rounds=5,
+    many=Workload(50, 4, 25),
+    wide=Workload(1, 2, 5000),
+    spawns=1000,
+    moments=30,
+    pool=100,
+    small=Backlog(1_000, clients=100),
+    large=Backlog(1_000_000, clients=100),
+    spread=Backlog(1_000_000, clients=10_000),
+    others=(Backlog(10_000, clients=100), Backlog(100_000, clients=100), Backlog(100_000, clients=1)),
+    document_jobs=10_000,
+    load_seconds=3,
+    idle_seconds=20,
+    idle_rounds=3,
+)
+QUICK = Scale(
+    name="quick",
+    rounds=2,
+    many=Workload(20, 3, 10),
+    wide=Workload(1, 2, 1000),
+    spawns=500,
+    moments=10,
+    pool=100,
+    small=Backlog(1_000, clients=100),
+    large=Backlog(100_000, clients=100),
+    spread=Backlog(100_000, clients=10_000),
+    document_jobs=10_000,
+    load_seconds=1,
+    idle_seconds=10,
+    idle_rounds=1,
+)
+TINY = Scale(
+    name="tiny",
+    rounds=1,
+    many=Workload(2, 2, 2),
+    wide=Workload(1, 2, 3),
+    spawns=5,
+    moments=2,
+    pool=5,
+    small=Backlog(100, clients=10),
+    large=Backlog(200, clients=10),
+    spread=Backlog(200, clients=20),
+    document_jobs=20,
+    load_seconds=0.1,
+    idle_seconds=0.4,
+    idle_rounds=1,
+)

@@ -1,0 +1,92 @@
+"""Whole workloads, ours and as Celery canvas: jobs a second, and what a job costs."""
+
+from __future__ import annotations
+
+import os
+import resource
+
+from benchmarks.checking import check
+from benchmarks.documents import Workload
+from benchmarks.ground import Ground
+from benchmarks.rows import Outcome, compare, figure, interleave
+from benchmarks.scale import Scale
+from benchmarks.targets import CPU, THROUGHPUT, WIDE_THROUGHPUT
+
+
+class Sides:
+    """The same workload on both sides, and the floor of its cost."""
+
+    def __init__(self, ground: Ground, *, workload: Workload, spawns: int) -> None:
+        self.stack, self.canvas = ground.stack, ground.canvas
+        self.workload = workload
+        self.spawns = spawns
+        self.cpu: list[float] = []  # seconds of ours per 1,000 jobs, one a run
+        self.parts: dict[str, list[float]] = {}  # the same of each part
+
+    def ours(self) -> float:
+        """Run it here and return the jobs a second."""
+        self.stack.forget()
+        before, parts = self.stack.cpu_seconds(), self.stack.cpu_by_part()
+        seconds = self.stack.run(self.workload)
+        self.cpu.append((self.stack.cpu_seconds() - before) * 1000 / self.workload.total)
+        for part, used in self.stack.cpu_by_part().items():
+            self.parts.setdefault(part, []).append((used - parts[part]) * 1000 / self.workload.total)
+        check(self.workload, ran=self.stack.ran())
+        return self.workload.total / seconds
+
+    def theirs(self) -> float:
+        """Run it as canvas and return the jobs a second."""
+        self.canvas.forget()
+        seconds = self.canvas.run(self.workload)
+        check(self.workload, ran=self.canvas.ran())
+        return self.workload.total / seconds
+
+    def chains(self) -> float:
+        """Run it as chains of groups and return the jobs a second."""
+        self.canvas.forget()
+        seconds = self.canvas.run_as_chains(self.workload)
+        check(self.workload, ran=self.canvas.ran())
+        return self.workload.total / seconds
+
+    def floor(self) -> float:
+        """Return the CPU seconds of starting and reaping `true` 1,000 times, both sides of the fork."""
+        before = _used()
+        for _ in range(self.spawns):
+            os.waitpid(os.posix_spawn("/bin/true", ["true"], os.environ), 0)
+        return (_used() - before) * 1000 / self.spawns
+
+    def warm_up(self) -> None:
+        """Run once untimed: the first run loads what later ones find loaded."""
+        self.ours()
+        self.theirs()
+        self.cpu.clear()
+        self.parts.clear()
+
+
+def many(ground: Ground, scale: Scale) -> Outcome:
+    """W(50,4,25), and the CPU that all processes used for it."""
+    sides = Sides(ground, workload=scale.many, spawns=scale.spawns)
+    sides.warm_up()
+    ours, theirs, chains, floor = interleave(scale.rounds, sides.ours, sides.theirs, sides.chains, sides.floor)
+    return Outcome(
+        [
+            compare(THROUGHPUT, ours=ours, baseline=theirs, measured=scale.note(scale.many)),
+            compare(CPU, ours=sides.cpu, baseline=floor, measured=scale.note(scale.many)),
+        ],
+        [
+            figure("the same as one Celery chain a pipeline", values=chains, unit="jobs/s"),
+            *(figure(f"CPU per 1,000 jobs: {part}", values=values, unit="s") for part, values in sides.parts.items()),
+        ],
+    )
+
+
+def wide(ground: Ground, scale: Scale) -> Outcome:
+    """W(1,2,5000)."""
+    sides = Sides(ground, workload=scale.wide, spawns=scale.spawns)
+    ours, theirs = interleave(scale.rounds, sides.ours, sides.theirs)
+    return Outcome([compare(WIDE_THROUGHPUT, ours=ours, baseline=theirs, measured=scale.note(scale.wide))])
+
+
+def _used() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
