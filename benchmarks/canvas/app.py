@@ -12,7 +12,7 @@ from redis import Redis
 STARTED = "started"  # the list to which `touch` pushes its time
 DONE = "done"  # the list to which the last barrier of a pipeline pushes its number
 
-app = Celery("canvas")
+app = Celery("canvas", set_as_current=False)  # the service sends through the current app, its own
 
 
 def configure(redis_url: str) -> None:

@@ -25,7 +25,6 @@ from collections import deque
 
 from runners.agent.processes import (
     children,
-    is_alive,
     mark,
     mark_of,
     session,
@@ -228,22 +227,22 @@ class Guardian:
         self._suspects = {pid: jobs for pid, jobs in self._suspects.items() if pid in strays}
         for pid in strays:
             owners = self._owners(pid)
-            if owners is not None and not owners & spare:
+            if not owners & spare:
                 held |= owners
                 signal_process(pid, number=signal.SIGKILL)
         return held
 
-    def _owners(self, pid: int) -> set[int] | None:
-        """Return the jobs that a stray may belong to (none: one that is over), or None if it is dead already."""
-        number = session(pid)
+    def _owners(self, pid: int) -> set[int]:
+        """Return the jobs that a stray may belong to; none: one that is over."""
+        if (job := self._sessions.get(session(pid) or 0)) is not None:
+            return {job.serial}
         try:
             found = mark(pid)
+        except ProcessLookupError:
+            # It is dying, and its children become ours only when it is dead: what ends waits until it is reaped.
+            return {job.serial for job in self._ending}
         except OSError:
-            return None
-        if number is None or not is_alive(pid):
-            return None
-        if (job := self._sessions.get(number)) is not None:
-            return {job.serial}
+            found = None
         if found is not None:
             job = self._marks.get(found)
             return set() if job is None else {job.serial}

@@ -17,6 +17,11 @@ from tests.agent.processes import is_alive, pid_in, wait_until_dead
 from tests.agent.runner import Runner, make_config, running, shell
 from tests.agent.service import Service
 
+HEAVY = (
+    'import subprocess, sys; memory = b"x" * int(sys.argv[1]) * 1_000_000; '
+    'subprocess.run(["setsid", "sh", "-c", "echo $$ > $0; exec sleep 600", sys.argv[2]])'
+)
+
 # What leaves its group, with its mark or without one; it writes its process id to the file.
 STRAYS = {
     "background": "sleep 600 & echo $! > {0}",
@@ -24,6 +29,9 @@ STRAYS = {
     "unmarked": "setsid env -i sh -c 'echo $$ > {0}; exec sleep 600' & until test -s {0}; do sleep 0.02; done",
     "nested": "setsid sh -c 'setsid sh -c \"echo \\$\\$ > {0}; exec sleep 600\" & wait' & "
     "until test -s {0}; do sleep 0.02; done",
+    # Much memory makes a death slow; what is behind it changes its parent only then, and the other wakes the guardian.
+    "heavy": f"setsid {sys.executable} -ISc '{HEAVY}' 500 {{0}} & until test -s {{0}}; do sleep 0.02; done; "
+    f"setsid {sys.executable} -ISc '{HEAVY}' 50 {{0}}.other & until test -s {{0}}.other; do sleep 0.02; done",
 }
 
 
