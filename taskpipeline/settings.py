@@ -33,6 +33,7 @@ ALLOWED_HOSTS = [
 QUEUE_SIZE = environment.integer("QUEUE_SIZE", default=100)
 MAX_JOBS_PER_PIPELINE = environment.integer("MAX_JOBS_PER_PIPELINE", default=20_000, minimum=1)
 MAX_READY_JOBS = environment.optional_integer("MAX_READY_JOBS")
+CLIENT_REQUESTS_PER_MINUTE = environment.optional_integer("CLIENT_REQUESTS_PER_MINUTE", minimum=1)
 MAX_DOCUMENT_BYTES = environment.integer("MAX_DOCUMENT_BYTES", default=16 * 2**20, minimum=1024)
 DIVIDE_INLINE_MAX_JOBS = environment.integer("DIVIDE_INLINE_MAX_JOBS", default=500)
 TOP_UP_SECONDS = environment.seconds("TOP_UP_SECONDS", default=2)
@@ -176,6 +177,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["clients.permissions.IsClientOrStaff"],
+    "DEFAULT_THROTTLE_CLASSES": ["clients.throttling.Throttle"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
         "taskpipeline.api.browsable.BrowsableRenderer",
