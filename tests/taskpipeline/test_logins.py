@@ -62,6 +62,7 @@ def test_the_page_says_when_to_come_again(settings: Settings) -> None:
 def test_it_ends_after_a_while_whatever_was_tried_meanwhile(settings: Settings) -> None:
     for _ in range(2 * LIMIT):
         log_in(DOORS[0], "wrong")
+    assert AccessAttempt.objects.get().failures_since_start == LIMIT
     AccessAttempt.objects.update(attempt_time=timezone.now() - settings.AXES_COOLOFF_TIME)
     assert log_in(DOORS[0]) == 302
 
