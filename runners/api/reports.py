@@ -7,7 +7,6 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ParseError
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -24,6 +23,7 @@ from runners.api.authentication import (
 )
 from runners.api.parsers import BoundedJSONParser
 from runners.reports import MAX_ITEMS, Item, Reply, apply, read_item
+from taskpipeline.api.rendering import JSONRenderer
 
 
 class ReportItemSerializer(serializers.Serializer[Any]):
