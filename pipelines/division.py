@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -12,7 +11,7 @@ from django.db import DataError, IntegrityError, connection, transaction
 
 from pipelines import clock, moves
 from pipelines.definition import Document, JobSpec
-from pipelines.models import Job, Pipeline, Stage, Submission
+from pipelines.models import Contents, Job, Pipeline, Stage, Submission
 from pipelines.nudges import nudge
 from pipelines.states import UNFINISHED, State
 
@@ -46,14 +45,6 @@ LEFT JOIN pipelines_stage AS stage ON stage.pipeline_id = %(pipeline)s AND stage
 ORDER BY number
 """
 _KEPT = "(SELECT document::json -> '{part}' FROM pipelines_submission WHERE pipeline_id = %(pipeline)s)"
-
-
-@dataclass(frozen=True)
-class Contents:
-    """The stages and jobs of a pipeline, in document order."""
-
-    stages: list[Stage]
-    jobs: list[Job]
 
 
 def divide(pipeline: Pipeline, *, document: Document) -> Contents:

@@ -11,9 +11,8 @@ from django.db import connection, transaction
 
 from clients.models import Client
 from pipelines import clock
-from pipelines.division import Contents
 from pipelines.exceptions import InvalidKey, KeyInUse, KeyReused
-from pipelines.models import IdempotencyKey, Pipeline
+from pipelines.models import Contents, IdempotencyKey, Pipeline
 from pipelines.models.submission import KEY_LIFETIME
 
 

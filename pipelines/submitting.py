@@ -7,8 +7,7 @@ from django.conf import settings
 from clients.models import Client
 from pipelines import admission, division
 from pipelines.definition import Document
-from pipelines.division import Contents
-from pipelines.models import Pipeline, Submission
+from pipelines.models import Contents, Pipeline, Submission
 from pipelines.nudges import DIVIDE, nudge
 
 

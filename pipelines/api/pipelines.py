@@ -24,10 +24,9 @@ from pipelines.api.raw_forms import PIPELINE, RawForms, SubmitsForClients
 from pipelines.api.schema import DOCUMENT, PIPELINE_CHANGES
 from pipelines.api.serializers import EventSerializer, PipelineSerializer, PipelineSummarySerializer, job_counts
 from pipelines.api.showing import show
-from pipelines.division import Contents
 from pipelines.exceptions import InvalidTransition
 from pipelines.idempotency import Answer
-from pipelines.models import Event, Pipeline
+from pipelines.models import Contents, Event, Pipeline
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _CLIENT = OpenApiParameter("client", str, description="For staff: the client the pipeline is for.")

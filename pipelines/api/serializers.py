@@ -9,9 +9,9 @@ from django.db.models import Count, Q
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from pipelines.api.rows import RowSerializer
 from pipelines.models import Event, Job, Pipeline, Stage
 from pipelines.states import FINISHED
-from taskpipeline.api.rows import RowSerializer
 
 
 class JobSerializer(RowSerializer[Job]):

@@ -10,8 +10,7 @@ from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
 from pipelines.api.serializers import JobSerializer, PipelineSerializer
-from pipelines.division import Contents
-from pipelines.models import Job, Pipeline, Stage
+from pipelines.models import Contents, Job, Pipeline, Stage
 from pipelines.states import FINISHED, State
 
 # A stage with more jobs shows counts and where the jobs are listed.

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from pipelines import clock
 from pipelines.api.bodies import TooLarge
+from pipelines.api.rendering import JSONRenderer
 from runners import presence
 from runners.api.authentication import (
     AttemptPrincipal,
@@ -23,7 +24,6 @@ from runners.api.authentication import (
 )
 from runners.api.parsers import BoundedJSONParser
 from runners.reports import MAX_ITEMS, Item, Reply, apply, read_item
-from taskpipeline.api.rendering import JSONRenderer
 
 
 class ReportItemSerializer(serializers.Serializer[Any]):

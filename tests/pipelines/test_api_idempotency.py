@@ -8,9 +8,8 @@ from django.contrib.auth.models import User
 
 from clients.registration import Credentials, create_client
 from pipelines import cancelling, clock
-from pipelines.division import Contents
 from pipelines.idempotency import Answer, once
-from pipelines.models import IdempotencyKey, Pipeline
+from pipelines.models import Contents, IdempotencyKey, Pipeline
 from pipelines.models.submission import KEY_LIFETIME
 from tests.api import Api, as_client, as_staff, document, mistakes, problem, shell
 from tests.concurrency import held_elsewhere

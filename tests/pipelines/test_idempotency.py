@@ -8,10 +8,9 @@ from django.contrib.auth.models import User
 
 from clients.models import Client
 from pipelines import clock, pruning
-from pipelines.division import Contents
 from pipelines.exceptions import InvalidKey, KeyInUse, KeyReused, LimitReached
 from pipelines.idempotency import Answer, fingerprint, once, read_key
-from pipelines.models import IdempotencyKey, Pipeline
+from pipelines.models import Contents, IdempotencyKey, Pipeline
 from tests.concurrency import begin, held_elsewhere, result, together
 from tests.scenes import a_client, a_pipeline
 
