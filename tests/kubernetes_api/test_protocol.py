@@ -40,38 +40,6 @@ def test_the_client_reads_what_it_created(client: ApiClient) -> None:
     assert read.status.conditions is None
 
 
-def test_an_unknown_token_is_401_and_a_right_that_is_missing_403(server: ApiServer, client: ApiClient) -> None:
-    server.add_token("reader", rules=[{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list"]}])
-    client.configuration.api_key["BearerToken"] = "Bearer reader"
-    assert BatchV1Api(client).list_namespaced_job("default").items == []
-    with pytest.raises(ApiException) as error:
-        BatchV1Api(client).create_namespaced_job("default", job("build"))
-    assert refusal(error) == (403, "Forbidden")
-    assert (
-        'cannot create resource "jobs" in API group "batch" in the namespace "default"'
-        in json.loads(error.value.body)["message"]
-    )
-    client.configuration.api_key["BearerToken"] = "Bearer nobody"
-    with pytest.raises(ApiException) as error:
-        BatchV1Api(client).list_namespaced_job("default")
-    assert refusal(error) == (401, "Unauthorized")
-
-
-def test_rights_end_at_the_namespace(server: ApiServer, client: ApiClient) -> None:
-    server.add_token(
-        "t", rules=[{"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["list"]}], namespaces=["a"]
-    )
-    client.configuration.api_key["BearerToken"] = "Bearer t"
-    assert CoreV1Api(client).list_namespaced_pod("a").items == []
-    for forbidden in (
-        CoreV1Api(client).list_pod_for_all_namespaces,
-        lambda: CoreV1Api(client).list_namespaced_pod("b"),
-    ):
-        with pytest.raises(ApiException) as error:
-            forbidden()
-        assert refusal(error) == (403, "Forbidden")
-
-
 def test_a_list_in_a_namespace_that_is_missing_is_empty_but_nothing_is_created_there(client: ApiClient) -> None:
     assert BatchV1Api(client).list_namespaced_job("nowhere").items == []
     with pytest.raises(ApiException) as error:
