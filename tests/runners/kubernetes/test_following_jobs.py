@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -12,7 +13,8 @@ from clients.models import Client
 from pipelines import cancelling, clock
 from pipelines.states import State
 from runners import stops
-from runners.kubernetes import following
+from runners.kubernetes import following, snapshot
+from runners.kubernetes.cluster import Cluster as ClusterApi
 from runners.models import Attempt
 from tests.kubernetes_api import ApiServer
 from tests.runners.kubernetes.scenes import (
@@ -21,6 +23,7 @@ from tests.runners.kubernetes.scenes import (
     attempt_of,
     ended,
     job,
+    k8s_deployment,
     k8s_job,
     log_of,
     rounds,
@@ -144,6 +147,58 @@ def test_a_crash_between_creation_and_note_makes_no_second_object(server: ApiSer
     rounds(server, ended(pipeline))
     assert pipeline.state == State.DONE
     assert Attempt.objects.count() == 1
+
+
+def test_a_namesake_that_goes_between_two_requests_is_no_verdict(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a"))
+    server.fail(status=409, reason="AlreadyExists", verb="create", resource="jobs", times=1)
+    following.follow(RUNNER)
+    assert server.count(verb="get", resource="jobs") == 1
+    attempt = attempt_of(pipeline, "a")
+    assert (attempt.outcome, attempt.started_at) == ("", None)
+    rounds(server, ended(pipeline))
+    assert (pipeline.state, Attempt.objects.count()) == (State.DONE, 1)
+
+
+def test_what_is_cancelled_while_a_round_lists_is_not_begun(
+    server: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a"), k8s_deployment("web"))
+    take = snapshot.take
+
+    def take_and_cancel(*args: Any, **options: Any) -> snapshot.Snapshot:
+        seen = take(*args, **options)
+        cancelling.cancel_pipeline(pipeline.pk, now=clock.now())
+        stops.stop_attempts(now=clock.now())
+        return seen
+
+    monkeypatch.setattr(snapshot, "take", take_and_cancel)
+    following.follow(RUNNER)
+    assert ended(pipeline)()
+    assert (server.objects("jobs"), server.objects("deployments")) == ([], [])
+
+
+def test_a_copy_that_somebody_made_of_a_job_is_neither_followed_nor_deleted(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a", "slow/3"))
+    rounds(server, lambda: server.objects("jobs"))
+    found = server.objects("jobs", "default")[0]
+    copied = {"name": "z-copy", "labels": found["metadata"]["labels"]}
+    template = {
+        "metadata": {"labels": found["metadata"]["labels"]},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "exit/3"}]},
+    }
+    spec = {"backoffLimit": 0, "template": template}
+    with ClusterApi(server.connection()) as somebody:
+        somebody.create_job("default", {"apiVersion": "batch/v1", "kind": "Job", "metadata": copied, "spec": spec})
+    rounds(server, ended(pipeline))
+    assert pipeline.state == State.DONE
+    assert "[" not in log_of(attempt_of(pipeline, "a"))  # of one pod alone
+    rounds(server, lambda: len(server.objects("jobs", "default")) == 1)
+    following.follow(RUNNER)
+    assert [each["metadata"]["name"] for each in server.objects("jobs", "default")] == ["z-copy"]
 
 
 def test_namespaces_and_service_accounts_not_listed_are_refused(server: ApiServer, client: Client) -> None:
