@@ -9,6 +9,7 @@ import pytest
 from kubernetes.client import ApiClient, ApiException, AppsV1Api, BatchV1Api, CoreV1Api
 
 from tests.kubernetes_api import ApiServer
+from tests.kubernetes_api.controllers.rollouts import REVISION
 from tests.kubernetes_api.manifests import deployment, job
 from tests.kubernetes_api.resources import Object
 
@@ -189,6 +190,19 @@ def test_apply_creates_then_finds_nothing_to_change(client: ApiClient) -> None:
     (entry,) = again.metadata.managed_fields
     assert (entry.manager, entry.operation) == ("t", "Apply")
     assert entry.fields_v1["f:spec"]["f:template"]["f:spec"]["f:containers"]['k:{"name":"main"}']["f:image"] == {}
+
+
+def test_an_annotation_is_a_new_generation_of_a_deployment_but_not_its_controllers(
+    server: ApiServer, client: ApiClient
+) -> None:
+    apply(client, deployment("web", image="v1"), manager="t")
+    server.settle()
+    made: Any = server.get("deployments", "default", "web")
+    assert (made["metadata"]["generation"], made["metadata"]["annotations"]) == (1, {REVISION: "1"})
+    noted = server.patch("deployments", "default", "web", {"metadata": {"annotations": {"a/b": "c"}}})
+    assert noted["metadata"]["generation"] == 2
+    labelled = server.patch("deployments", "default", "web", {"metadata": {"labels": {"a/b": "c"}}})
+    assert labelled["metadata"]["generation"] == 2
 
 
 def test_apply_needs_a_manager(client: ApiClient) -> None:
