@@ -13,7 +13,7 @@ from runners.models import Cluster
 # What stands in for the fields that are not looked at.
 _SOUND = {"server": "https://localhost", "token": "t"}
 _TOKEN_TOO = "Give the token as well: the one that is kept is never sent to another server, or trusted to another ca."  # noqa: S105
-_CA_TOO = "Give the ca as well: the one that is kept cannot be read any more."
+_CA_TOO = "Give the ca as well: the one that is kept cannot be read any more, for SECRET_KEY is another now."
 
 
 class InvalidFields(InvalidConnection):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from runners.kubernetes.beginning import REFUSALS, is_still_wanted, not_allowed, refusal
 from runners.kubernetes.exceptions import AlreadyThere, NotFound
-from runners.kubernetes.job_verdicts import judge_job, judge_timeout
+from runners.kubernetes.job_verdicts import ending_message, judge_job, judge_timeout
 from runners.kubernetes.log_copying import LogCopier, Logs
 from runners.kubernetes.objects import is_of_attempt, job_manifest, object_name
 from runners.kubernetes.reading import owned_by, uid_of
@@ -64,6 +64,7 @@ class JobFollower:
             self._started(work, found)
         if work.decided:
             self._delete(found)
+            self._report(work, Standing(message=ending_message(pods, now=self._now)))
             return
         standing = self._judge(work, found, pods)
         if standing.verdict and not standing.must_delete:

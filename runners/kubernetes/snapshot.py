@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from runners.kubernetes.objects import DEPLOYMENT_LABEL, attempt_name, attempt_of, selector
+from runners.kubernetes.objects import DEPLOYMENT_LABEL, JOB_LABEL, attempt_name, attempt_of, selector
 
 Object = dict[str, Any]
 
@@ -37,6 +37,8 @@ def take(api: Lists, *, namespaces: Iterable[str], install: str, with_pods: bool
     Only a Job that has the attempt's name is taken for its object: people copy objects with their labels.
     """
     snapshot, ours = Snapshot(), selector(install)
+    # What Deployments of earlier jobs serve with is none of a round's business that follows only Jobs.
+    of_pods = ours if with_deployments else f"{ours},{JOB_LABEL}"
     for namespace in namespaces:
         for job in api.list_jobs(namespace, ours):
             key = attempt_of(job)
@@ -48,7 +50,7 @@ def take(api: Lists, *, namespaces: Iterable[str], install: str, with_pods: bool
             for replica_set in api.list_replica_sets(namespace, ours):
                 snapshot.replica_sets.setdefault((namespace, _deployment(replica_set)), []).append(replica_set)
         if with_pods:
-            for pod in api.list_pods(namespace, ours):
+            for pod in api.list_pods(namespace, of_pods):
                 if name := _deployment(pod):
                     snapshot.pods_of_deployment.setdefault((namespace, name), []).append(pod)
                 elif key := attempt_of(pod):

@@ -15,7 +15,7 @@ from pipelines.states import State
 from runners import stops
 from runners.kubernetes import following, snapshot
 from runners.kubernetes.cluster import Cluster as ClusterApi
-from runners.models import Attempt
+from runners.models import Attempt, Installation
 from tests.kubernetes_api import ApiServer
 from tests.runners.kubernetes.scenes import (
     RUNNER,
@@ -107,6 +107,28 @@ def test_a_cancelled_job_ends_once_its_object_is_gone(server: ApiServer, client:
     assert pipeline.state == State.CANCELLED
     assert attempt_of(pipeline, "a").outcome == "cancelled"
     assert not server.objects("jobs", "default")
+
+
+def test_a_node_that_does_not_confirm_a_stop_is_told(
+    server: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a", "hang/x"))
+    rounds(server, lambda: server.objects("pods", "default"))
+    server.step()  # it has a node
+    following.follow(RUNNER)
+    cancelling.cancel_pipeline(pipeline.pk, now=clock.now())
+    stops.stop_attempts(now=clock.now())
+    following.follow(RUNNER)
+    pod = server.objects("pods", "default")[0]
+    server.delete("pods", "default", pod["metadata"]["name"])  # as the garbage collector does
+    following.follow(RUNNER)
+    assert "waits for the end of its pods" in job(pipeline, "a").message
+    monkeypatch.setattr(clock, "now", lambda: timezone.now() + timedelta(minutes=2))
+    following.follow(RUNNER)
+    assert f"the node {pod['spec']['nodeName']} does not confirm" in job(pipeline, "a").message
+    assert not attempt_of(pipeline, "a").is_over
+    rounds(server, ended(pipeline))
 
 
 def test_a_job_past_its_timeout_is_stopped_and_says_what_it_waited_for(server: ApiServer, client: Client) -> None:
@@ -237,6 +259,17 @@ def test_following_many_jobs_costs_requests_by_rounds_and_pages_not_by_jobs(serv
     following.follow(RUNNER)
     assert len(server.log) - before <= 2 + 16  # lists of Jobs and pods, and the round's share of logs
     assert not ended(pipeline)()
+
+
+def test_a_round_that_follows_jobs_alone_does_not_list_the_pods_that_serve(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    served = submitted(client, k8s_deployment("web", params={"replicas": 3}))
+    rounds(server, ended(served))
+    server.log.clear()
+    pipeline = submitted(client, k8s_job("a"))
+    rounds(server, ended(pipeline))
+    asked = {each.query["labelSelector"] for each in server.log if (each.verb, each.plural) == ("list", "pods")}
+    assert asked == {f"taskpipeline.dev/install={Installation.current()},taskpipeline.dev/job"}
 
 
 def test_objects_whose_attempt_is_over_are_swept(server: ApiServer, client: Client) -> None:
