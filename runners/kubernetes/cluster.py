@@ -5,6 +5,7 @@ One call is one try: rounds repeat, this does not. Objects are plain dictionarie
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any, Literal, Self
@@ -42,6 +43,8 @@ MAX_ANSWER_BYTES = 256 << 20
 MAX_LOG_BYTES = 8 << 20
 CHUNK_BYTES = 64 << 10
 
+# In the words of the API server's handler, and of its store for what was exchanged a moment later.
+_ANOTHER_UID = re.compile(r"UID in (the )?precondition")
 _ONE_TRY = Retry(
     total=0,
     redirect=0,
@@ -127,7 +130,7 @@ class Cluster:
         except NotFound:
             return False
         except Conflict as error:
-            if "UID in precondition" in error.message:  # a namesake stands there
+            if _ANOTHER_UID.search(error.message):  # a namesake stands there
                 return False
             raise
         return True

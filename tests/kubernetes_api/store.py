@@ -113,8 +113,9 @@ class Store:
         for key, held in (options.get("preconditions") or {}).items():
             if before["metadata"].get(key) != held:
                 label = "UID" if key == "uid" else "ResourceVersion"
-                why = f"Precondition failed: {label} in precondition: {held}, {label} in object meta: "
-                raise conflict(resource, name, why + str(before["metadata"].get(key)))
+                recorded = before["metadata"].get(key)
+                why = f"the {label} in the precondition ({held}) does not match the {label} in record ({recorded})."
+                raise conflict(resource, name, f"{why} The object might have been deleted and then recreated")
         after = deepcopy(before)
         metadata = after["metadata"]
         finalizers = metadata.setdefault("finalizers", [])
