@@ -48,7 +48,8 @@ def judge_job(
     """
     own = owned_by(uid_of(job), among=pods)
     if holds(job, kind="Complete"):
-        return Standing(Verdict("succeeded", exit_code=0, evidence=evidence_of(job, pods=own, events=())), progress=100)
+        verdict = Verdict("succeeded", message="It has succeeded.", exit_code=0)
+        return replace(_decided(job, verdict=verdict, pods=own, events=()), progress=100)
     if failed := holds(job, kind="Failed"):
         verdict = _failure(job, failed=failed, pods=own, events=events, now=now)
         return _decided(job, verdict=verdict, pods=own, events=events)

@@ -14,7 +14,7 @@ from runners.models import Cluster
 ROUND_SECONDS = 60
 """So long a round may take; what is left then waits for the next one."""
 # A round that has not renewed its lease for so long has died with its process: longer than any one request takes.
-_LEASE = timedelta(seconds=45)
+_LEASE = timedelta(seconds=30)
 _RENEWAL_SECONDS = 5
 
 

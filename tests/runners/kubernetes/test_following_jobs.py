@@ -42,6 +42,7 @@ def test_a_job_runs_and_its_log_is_kept_and_its_object_removed(server: ApiServer
     assert (attempt.outcome, attempt.exit_code) == ("succeeded", 0)
     assert log_of(attempt)
     assert job(pipeline, "b").progress == 100
+    assert {job(pipeline, name).message for name in "ab"} == {"It has succeeded."}  # not what it waited for last
     rounds(server, lambda: not server.objects("jobs", "default"))
     assert not server.objects("pods", "default")
 
