@@ -26,6 +26,7 @@ def test_a_turn_is_renewed_with_the_requests_and_only_now_and_then(
     assert turn is not None
     assert Turn.take(RUNNER) is None
     before = Cluster.objects.get().round_until
+    monkeypatch.setattr(turns, "_RENEWAL_SECONDS", 3600)
     turn.go_on()
     assert Cluster.objects.get().round_until == before
     monkeypatch.setattr(turns, "_RENEWAL_SECONDS", -1)
