@@ -32,12 +32,13 @@ test: install-dev  ## check, then all tests, on PostgreSQL and Redis of their ow
 	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
 .PHONY: lint
-lint: install-dev  ## formatting, lint, types, import contracts
+lint: install-dev  ## formatting, lint, types, import contracts, pins that fit together
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy .
 	@$(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 	@$(PY) -m djlint --check --lint --quiet templates
+	@$(PY) -m pip check
 
 .PHONY: format
 format: install-dev  ## format the code and mend what can be mended
