@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from pipelines import admission, clock, division, settling
 from pipelines.definition import JobSpec
-from pipelines.exceptions import InvalidTransition, NameTaken, UnknownStage
+from pipelines.exceptions import InvalidTransition, NameTaken, PipelineFull, UnknownStage
 from pipelines.models import Job, Pipeline, Stage
 from pipelines.nudges import nudge
 from pipelines.states import UNFINISHED, State
@@ -50,7 +51,8 @@ def edit_job(job: Job, *, values: dict[str, Any]) -> Job:
 def add_job(pipeline: Pipeline, *, spec: JobSpec, now: datetime) -> Job:
     """Add a job to a stage that has not ended; it is eligible at once if its stage is open.
 
-    Raise InvalidTransition if the stage has ended or the pipeline is stopped, NameTaken, and what admission raises.
+    Raise InvalidTransition if the stage has ended or the pipeline is stopped, NameTaken, PipelineFull beyond
+    MAX_JOBS_PER_PIPELINE, and what admission raises.
     """
     admission.admit(pipeline.client_id, jobs=1, now=now)
     pipeline = Pipeline.objects.lock_one(pipeline.pk)
@@ -65,6 +67,8 @@ def add_job(pipeline: Pipeline, *, spec: JobSpec, now: datetime) -> Job:
         raise InvalidTransition(subject="stage", state=stage.state, wanted="it has ended and takes no jobs")
     if pipeline.jobs.filter(name=spec.name).exists():
         raise NameTaken(f"The pipeline has a job named {spec.name!r} already; give this one another name.")
+    if (jobs := pipeline.jobs.count()) >= settings.MAX_JOBS_PER_PIPELINE:
+        raise PipelineFull(limit=settings.MAX_JOBS_PER_PIPELINE, requested=jobs + 1)
     division.insert_jobs(pipeline, jobs=(spec,), stages={stage.name: stage})
     nudge()
     return pipeline.jobs.get(name=spec.name)

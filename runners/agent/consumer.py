@@ -34,6 +34,8 @@ def make_app(config: Config, *, supervisor: Supervisor) -> Celery:
         task_ignore_result=True,
         worker_enable_remote_control=False,
         worker_prefetch_multiplier=_PREFETCH,
+        # Of tasks acknowledged late, which ours are not: the coming default, chosen now.
+        worker_cancel_long_running_tasks_on_connection_loss=True,
         # A broker that is away is waited for, however long; nothing that matters is lost with it.
         broker_connection_retry_on_startup=True,
         broker_connection_retry=True,
