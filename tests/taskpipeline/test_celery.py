@@ -35,7 +35,8 @@ def test_no_task_is_acknowledged_late() -> None:
 
 def test_only_json_is_read_and_nobody_is_obeyed_from_afar(tmp_path: Any) -> None:
     config = Config(name="a", api_url="http://localhost", state_dir=tmp_path, token="t", broker_url="redis://localhost")
-    with make_app(config, supervisor=None) as agent:  # type: ignore[arg-type]
+    agent: Any = make_app(config, supervisor=None)  # type: ignore[arg-type]
+    with agent:
         for each in (app, agent):
             assert each.conf.accept_content == ["json"]
             assert each.conf.task_serializer == "json"
