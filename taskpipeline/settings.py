@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import environ
 from django.conf import global_settings
 
-from taskpipeline import engines, environment, keys, logs
+from taskpipeline import engines, environment, keys, logs, patience
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = environment.directory("VAR_DIR", default=BASE_DIR / "var")
@@ -47,6 +47,9 @@ RETENTION_DAYS = environment.integer("RETENTION_DAYS", default=30, minimum=1)
 STREAM_LIMIT = environment.integer("STREAM_LIMIT", default=4)
 METRICS_TOKEN = environment.text("METRICS_TOKEN")
 
+STATEMENT_TIMEOUT_SECONDS = environment.seconds("STATEMENT_TIMEOUT_SECONDS", default=30, minimum=0)
+IDLE_TRANSACTION_TIMEOUT_SECONDS = environment.seconds("IDLE_TRANSACTION_TIMEOUT_SECONDS", default=60, minimum=0)
+
 # Engines: the servers named, else those embedded under VAR_DIR while they are up.
 _embedded = engines.running(VAR_DIR)
 DATABASE_URL = environment.url("DATABASE_URL", schemes=("postgres", "postgresql")) or (
@@ -63,6 +66,11 @@ if DATABASE_URL:
         # A short wait for a connection: a database that is away is said at once, not after half a minute.
         "pool": {"min_size": 0, "max_size": 16, "timeout": 5, "max_idle": 120},
         "connect_timeout": 5,
+        "options": patience.session_options(
+            DATABASES["default"]["OPTIONS"].get("options", ""),
+            statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
+            idle_transaction_timeout_seconds=IDLE_TRANSACTION_TIMEOUT_SECONDS,
+        ),
     }
 else:
     # What needs no database (check, makemigrations --check, --help, run_runner) runs; the rest is told by manage.py.
