@@ -212,10 +212,15 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Of tasks acknowledged late, which ours never are (a test sees to it): the coming default, chosen now.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "taskpipeline.schedule:Scheduler"
 CELERY_BEAT_SCHEDULE = {
-    # A tick that waited behind a stopped worker is worth nothing: it expires when the next one is due.
-    name: {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": max(seconds, 1)}}
+    # Ticks do not pile up for ever while no worker takes them. An hour and no less, because beat's clock says when
+    # they expire and the worker's whether: those need not be the same.
+    name: {
+        "task": task,
+        "schedule": timedelta(seconds=seconds),
+        "options": {"expire_seconds": max(3600, 2 * int(seconds))},
+    }
     for name, task, seconds in (
         ("top up the pool", "runners.top_up", TOP_UP_SECONDS),
         ("take back what went silent", "runners.expire", min(5.0, LEASE_SECONDS / 4)),

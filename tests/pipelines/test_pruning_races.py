@@ -9,7 +9,7 @@ import pytest
 from django.db.models import QuerySet
 
 from clients.registration import create_client
-from pipelines import pruning
+from pipelines import bulk, pruning
 from pipelines.models import Pipeline
 from tests.api import as_client, as_operator, document, shell
 from tests.concurrency import PATIENCE_SECONDS, begin, eventually, result
@@ -24,7 +24,7 @@ def test_nobody_sees_half_of_it_and_nobody_waits_for_it(monkeypatch: pytest.Monk
     made = api.post("pipelines/", document(shell("a"), shell("b"), name="old")).json()["id"]
     for each in claim_all():
         run(each)
-    halfway, go_on, delete = threading.Event(), threading.Event(), pruning.delete_with_dependants
+    halfway, go_on, delete = threading.Event(), threading.Event(), bulk.delete_with_dependants
 
     def slowly(rows: QuerySet[Any]) -> None:
         if rows.model is Pipeline:  # its jobs are gone by now
