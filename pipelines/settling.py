@@ -25,6 +25,7 @@ class Standing:
     """Where a pipeline stands: its first stage that has not ended, and what holds it there."""
 
     pipeline: int
+    client: int
     is_stopped: bool
     has_failed: bool
     stage: int | None
@@ -69,15 +70,17 @@ def _standings(ids: set[int]) -> list[Standing]:
             position=Subquery(current.values("position")[:1]),
             opened_at=Subquery(current.values("opened_at")[:1]),
             has_failed=Exists(Job.objects.filter(pipeline=OuterRef("pk"), state__in=UNSUCCESSFUL, allow_failure=False)),
-            has_work=Exists(Job.objects.filter(stage=OuterRef("current"), state__in=UNFINISHED)),
+            has_work=Exists(
+                Job.objects.filter(client=OuterRef("client"), stage=OuterRef("current"), state__in=UNFINISHED)
+            ),
         )
-        .values_list(
-            "pk", "stopped_at", "cancel_requested_at", "has_failed", "current", "position", "opened_at", "has_work"
-        )
-    )
+        .values_list("pk", "client_id", "stopped_at", "cancel_requested_at", "has_failed", "current", "position",
+                     "opened_at", "has_work")
+    )  # fmt: skip
     return [
         Standing(
             pipeline=pk,
+            client=client,
             is_stopped=stopped_at is not None or cancel_requested_at is not None,
             has_failed=has_failed,
             stage=stage,
@@ -85,7 +88,7 @@ def _standings(ids: set[int]) -> list[Standing]:
             stage_is_open=opened_at is not None,
             stage_has_work=has_work,
         )
-        for pk, stopped_at, cancel_requested_at, has_failed, stage, position, opened_at, has_work in rows
+        for pk, client, stopped_at, cancel_requested_at, has_failed, stage, position, opened_at, has_work in rows
     ]
 
 
@@ -108,14 +111,16 @@ def _open_stages(standings: list[Standing], *, now: datetime) -> None:
     stages = [s.stage for s in standings if s.stage is not None]
     if stages:
         Stage.objects.filter(pk__in=stages).update(opened_at=now)
-        Job.objects.filter(stage__in=stages, state=State.READY).update(eligible_at=now)
+        clients = {s.client for s in standings}
+        Job.objects.filter(client__in=clients, stage__in=stages, state=State.READY).update(eligible_at=now)
 
 
 def _close_stages(standings: list[Standing], *, now: datetime) -> None:
     stages = [s.stage for s in standings if s.stage is not None]
     if not stages:
         return
-    verdicts = _verdicts(Job.objects.filter(stage__in=stages).annotate(owner=F("stage")))
+    pipelines = {s.pipeline for s in standings}
+    verdicts = _verdicts(Job.objects.filter(pipeline__in=pipelines, stage__in=stages).annotate(owner=F("stage")))
     for target, warnings, ids in _by_verdict(verdicts, stages):
         moves.move_parents(Stage.objects.all(), ids=ids, source=UNFINISHED, target=target, now=now, warnings=warnings)
 

@@ -48,7 +48,7 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
         pipeline = self._pipeline_named(value)
         spec = definition.parse_job({name: item for name, item in value.items() if name != "pipeline"})
         try:
-            job = editing.add_job(pipeline, spec=spec, now=clock.now())
+            job = editing.add_job(pipeline, spec=spec)
         except UnknownStage as error:
             raise DocumentErrors([DocumentError("/stage", str(error))]) from error
         location = request.build_absolute_uri(reverse("job-detail", args=[job.pk]))
@@ -83,4 +83,4 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
             raise DocumentErrors([DocumentError("/pipeline", "must be the id of a pipeline, a whole number")])
         if not 0 < named < 2**63:
             raise Http404
-        return get_object_or_404(Pipeline.objects.visible_to(self.request.user), pk=named)
+        return get_object_or_404(Pipeline.objects.visible_to(self.request.user).select_related("client"), pk=named)

@@ -26,11 +26,11 @@ def test_nobody_sees_half_of_it_and_nobody_waits_for_it(monkeypatch: pytest.Monk
         run(each)
     halfway, go_on, delete = threading.Event(), threading.Event(), bulk.delete_with_dependants
 
-    def slowly(rows: QuerySet[Any]) -> None:
+    def slowly(rows: QuerySet[Any], **options: Any) -> None:
         if rows.model is Pipeline:  # its jobs are gone by now
             halfway.set()
             assert go_on.wait(PATIENCE_SECONDS)
-        delete(rows)
+        delete(rows, **options)
 
     monkeypatch.setattr(pruning, "delete_with_dependants", slowly)
     deletion = begin(lambda: operator.delete(f"pipelines/{made}/"))
