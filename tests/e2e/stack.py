@@ -98,11 +98,14 @@ class Stack:
         """Start one more process of the service beside the stack: a Celery worker or beat."""
         self._extra.append(self._start("-m", "celery", "-A", "taskpipeline", *words))
 
-    def another_runner(self, name: str, *, token: str, broker_url: str) -> subprocess.Popen[bytes]:
-        """Start the process of one more server runner, with a VAR_DIR and a user of the broker of its own."""
+    def another_runner(
+        self, name: str, *, token: str, broker_url: str, clock_offset_seconds: int = 0
+    ) -> subprocess.Popen[bytes]:
+        """Start the process of one more server runner, with a VAR_DIR of its own; its clock may be off."""
         known = {key: value for key, value in self.environment.items() if key not in ("PORT", "HOST")}
-        known |= {"VAR_DIR": str(self.var_dir.parent / name), "API_URL": self.url}
-        process = self._start("manage.py", "run_runner", name, RUNNER_TOKEN=token, BROKER_URL=broker_url, **known)
+        known |= {"VAR_DIR": str(self.var_dir.parent / name), "API_URL": self.url, "RUNNER_TOKEN": token}
+        words = ["-m", "tests.e2e.wrong_clock", str(clock_offset_seconds)] if clock_offset_seconds else ["manage.py"]
+        process = self._start(*words, "run_runner", name, BROKER_URL=broker_url, **known)
         self._extra.append(process)
         return process
 
