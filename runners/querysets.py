@@ -84,6 +84,15 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         """
         return self.live().exclude(runner__type="kubernetes")
 
+    def of(self, keys: Iterable[tuple[int, int]]) -> list[Attempt]:
+        """Return the attempts of these jobs and numbers as they stand."""
+        keys = list(keys)
+        statement = """
+            SELECT attempt.* FROM unnest(%s::bigint[], %s::integer[]) AS asked (job, number)
+            JOIN runners_attempt AS attempt ON attempt.job_id = asked.job AND attempt.number = asked.number
+        """
+        return list(self.raw(statement, [[job for job, _ in keys], [number for _, number in keys]]))
+
     def begin(self, attempts: Sequence[Mapping[str, Any]], *, lease_until: datetime, now: datetime) -> None:
         """Insert live attempts in their order, each of a job, with its number and runner.
 

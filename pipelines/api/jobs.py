@@ -6,7 +6,6 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import Http404
 from django.urls import reverse
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -16,7 +15,7 @@ from rest_framework.response import Response
 
 from pipelines import cancelling, clock, definition, editing
 from pipelines.api import bodies
-from pipelines.api.filters import IdOrdering, JobFilter
+from pipelines.api.filters import Filtering, IdOrdering, JobFilter
 from pipelines.api.raw_forms import JOB, RawForms
 from pipelines.api.schema import JOB_CHANGES, NEW_JOB
 from pipelines.api.serializers import JobSerializer
@@ -34,7 +33,7 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
     example = JOB
     changeable = ("priority", "params", "retry_attempt", "allow_failure", "timeout")
     filterset_class = JobFilter
-    filter_backends = [DjangoFilterBackend, IdOrdering]
+    filter_backends = [Filtering, IdOrdering]
     ordering_fields = ["id", "created_at", "priority", "name"]
     lookup_value_regex = "[0-9]{1,18}"
 

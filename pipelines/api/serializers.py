@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db import connection
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -77,14 +77,21 @@ class PipelineSerializer(PipelineSummarySerializer):
         return list(self.context["stages"])
 
 
+# Raw SQL: Django takes longer to build this than PostgreSQL to answer it.
+_COUNTS = """
+SELECT pipeline_id, count(*), count(*) FILTER (WHERE state = ANY(%s)) FROM pipelines_job
+WHERE pipeline_id = ANY(%s) GROUP BY pipeline_id
+"""
+
+
 def job_counts(pipelines: Iterable[Pipeline]) -> dict[int, tuple[int, int]]:
     """Return how many jobs each unfinished pipeline has and how many have ended, in one query."""
     unfinished = [pipeline.pk for pipeline in pipelines if not pipeline.is_finished]
     if not unfinished:
         return {}
-    rows = Job.objects.filter(pipeline__in=unfinished).order_by().values("pipeline")
-    counted = rows.annotate(total=Count("pk"), ended=Count("pk", filter=Q(state__in=FINISHED)))
-    return {row["pipeline"]: (row["total"], row["ended"]) for row in counted}
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS, [[str(state) for state in FINISHED], unfinished])
+        return {pipeline: (total, ended) for pipeline, total, ended in cursor.fetchall()}
 
 
 class EventSerializer(RowSerializer[Event]):
