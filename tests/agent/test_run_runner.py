@@ -245,7 +245,7 @@ def test_it_hears_again_once_its_broker_user_is_back(stack: Stack, service: Serv
     user = BrokerUser(name=f"runner.{stack.name}", queue=f"runner.{stack.name}", password="secret")
     with a_redis(port), redis.Redis(port=port) as client:
         for job in (1, 2):
-            client.execute_command(*user.acl.split())  # type: ignore[no-untyped-call]
+            client.execute_command(*user.acl.split())
             if job == 1:
                 stack.start(BROKER_URL=user.url(stack.broker_url))
             stack.execute(shell(job))

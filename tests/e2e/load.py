@@ -51,6 +51,11 @@ class Load:
         before = len(self.submitted)
         eventually(lambda: len(self.submitted) >= before + 3 * _CLIENTS, what="more to be submitted")
 
+    def has_work_running(self) -> None:
+        """Wait until a job has just begun."""
+        begun = "SELECT 1 FROM runners_attempt WHERE outcome = '' AND started_at > clock_timestamp() - interval '0.2 s'"
+        eventually(lambda: self._stack.query(begun), what="a job to begin")
+
     def _run(self, number: int) -> None:
         count = 0
         while not self._stopped.is_set():
@@ -64,7 +69,7 @@ class Load:
             self._stopped.wait(_PAUSE_SECONDS)
 
     def _document(self, name: str) -> dict[str, Any]:
-        jobs = [shell(f"j{n}", f'sleep 0.1; echo {name}-{n} >> "{self._effects}"', stage=f"s{n}") for n in range(2)]
+        jobs = [shell(f"j{n}", f'sleep 0.5; echo {name}-{n} >> "{self._effects}"', stage=f"s{n}") for n in range(2)]
         return {"name": name, "stages": ["s0", "s1"], "jobs": jobs}
 
     def _until_answered(

@@ -40,6 +40,7 @@ def test_every_part_is_restarted_under_load_and_nothing_is_lost(stack: Stack, tm
             if part == "web":
                 # Until here no request has met anything but a service that works.
                 assert (load.failed, load.cut, load.refused) == ([], [], 0)
+            load.has_work_running()
             old = stack.process_of(part)
             os.kill(old, signal.SIGTERM)
             eventually(lambda: stack.process_of(part) not in (0, old), what=f"a new {part}")  # noqa: B023
