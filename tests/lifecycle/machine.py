@@ -20,6 +20,7 @@ from tests.runners.model import ModelClient, ModelRunner
 from tests.scenes import CANCELLED, FAILED, RETURNED, STARTED, SUCCEEDED, TIMED_OUT, a_client, a_document
 
 PIPELINES = 8
+MEDDLING = ["cancel"] * 3 + ["cancel its pipeline"] + ["delete"] * 2 + ["change its pipeline"] * 2
 EDITABLE = ["priority", "allow_failure", "retry_attempt", "timeout"]
 
 index = st.integers(0, 40)
@@ -139,7 +140,7 @@ class Lifecycle(Ground):
         self.nudge()
 
     @precondition(lambda self: self.model.jobs)
-    @rule(what=st.sampled_from(["cancel", "cancel its pipeline", "delete", "change its pipeline"]), which=index)
+    @rule(what=st.sampled_from(MEDDLING), which=index)
     def meddle(self, what: str, which: int) -> None:
         now = self.tick()
         model, job = self.model, pick(self.model.jobs, which)
@@ -243,6 +244,17 @@ class Lifecycle(Ground):
     def let_time_pass(self, rounds: int) -> None:
         for _ in range(rounds):
             self.look_after_leases()
+
+    @precondition(lambda self: self.model.attempts.live)
+    @rule(who=index)
+    def lose_a_runner(self, who: int) -> None:
+        """A runner begins what it has and is not heard of for longer than its leases."""
+        runner = pick(self.model.attempts.live, who).runner
+        self._report([(each, STARTED) for each in self.model.attempts.live if each.runner == runner], runner=runner)
+        self.silence(runner, silent=who % 3 == 0)
+        for _ in range(5):
+            self.look_after_leases()
+        self.nudge()
 
     @rule(seconds=st.sampled_from([1, 5, 60]))
     def be_down(self, seconds: int) -> None:
