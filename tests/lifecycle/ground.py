@@ -95,6 +95,13 @@ class Ground(RuleBasedStateMachine):
         if not self.nudges_are_lost:
             self.top_up()
 
+    def stop(self) -> None:
+        """Ask to stop what was cancelled, as after every cancel."""
+        if not self.nudges_are_lost:
+            now = self.tick()
+            self.model.attempts.stop(now=now)
+            stops.stop_attempts(now=now)
+
     def top_up(self) -> None:
         standing.take_back_offs(self.model)
         now = self.tick()

@@ -39,8 +39,8 @@ staged = st.lists(st.lists(job_fields, min_size=1, max_size=3), min_size=1, max_
 finals = st.sampled_from([SUCCEEDED, SUCCEEDED, SUCCEEDED, FAILED, FAILED, TIMED_OUT, RETURNED])
 events = st.sampled_from(
     [
-        *([STARTED] * 4 + [SUCCEEDED] * 3 + [FAILED] * 2),
-        *(TIMED_OUT, CANCELLED, RETURNED, {**STARTED, "worker": "w2"}, {"event": "alive"}),
+        *([STARTED] * 3 + [{**STARTED, "worker": "w2"}] * 2 + [SUCCEEDED] * 3 + [FAILED] * 2),
+        *(TIMED_OUT, CANCELLED, RETURNED, {"event": "alive"}),
         *({"event": "progress", "progress": number} for number in (0, 50)),
     ]
 )
@@ -74,8 +74,10 @@ class Lifecycle(Ground):
             client.runners.set(chosen)
             self.model.clients[client.pk] = ModelClient(client.pk, priority, queue_size, True, frozenset(chosen))
             self.model.client_max_ready_jobs[client.pk] = None
+        self.nudges_are_lost = True  # so that the first claim has much to choose from
         for number, stages in enumerate(pipelines):
             self._submit(number, priority=1, stages=stages)
+        self.nudges_are_lost = False
 
     # Clients.
 
@@ -142,8 +144,10 @@ class Lifecycle(Ground):
     @precondition(lambda self: self.model.jobs)
     @rule(what=st.sampled_from(MEDDLING), which=index)
     def meddle(self, what: str, which: int) -> None:
+        """A client changes its mind, as often as not about what is running."""
         now = self.tick()
-        model, job = self.model, pick(self.model.jobs, which)
+        model, running = self.model, [attempt.job for attempt in self.model.attempts.live]
+        job = pick(running if running and which % 2 else model.jobs, which)
         row, pipeline = Job.objects.select_related("pipeline").get(pk=job.id), job.pipeline
         if what == "cancel":
             self.agree(model.cancel(job, now=now), lambda: cancelling.cancel_job(row, now=now))
@@ -157,6 +161,7 @@ class Lifecycle(Ground):
             values = {"priority": which % 3}
             refusal = model.edit_pipeline(pipeline, **values)
             self.agree(refusal, lambda: editing.edit_pipeline(row.pipeline, values=dict(values)))
+        self.stop()
         self.nudge()
 
     @precondition(lambda self: any(not p.divided and p.is_unfinished for p in self.model.pipelines.values()))
@@ -208,14 +213,17 @@ class Lifecycle(Ground):
         self.top_up()
 
     @precondition(lambda self: self.model.attempts.live)
-    @rule(reports=st.lists(st.tuples(index, events), min_size=1, max_size=4), who=index)
-    def report(self, reports: list[tuple[int, dict[str, Any]]], who: int) -> None:
-        """One runner reports of attempts that are, mostly, its own and not over."""
+    @rule(reports=st.lists(st.tuples(index, events), min_size=1, max_size=4), who=index, again=st.booleans())
+    def report(self, reports: list[tuple[int, dict[str, Any]]], who: int, again: bool) -> None:
+        """One runner reports of attempts of its own that are not over; what it said may come once more."""
         live = self.model.attempts.live
         runner = pick(live, who).runner
         of_runner = [attempt for attempt in live if attempt.runner == runner]
-        self._report([(pick(of_runner, which), event) for which, event in reports], runner=runner)
+        said = [(pick(of_runner, which), event) for which, event in reports]
+        self._report(said, runner=runner)
         self.nudge()
+        if again:
+            self._report(said[::-1], runner=runner)
 
     @precondition(lambda self: self.model.jobs)
     @rule(ends=st.lists(finals, min_size=1, max_size=4))
@@ -235,7 +243,7 @@ class Lifecycle(Ground):
         runner = pick(self.model.runners, who)
         self._report([(pick(attempts, which), event) for which, event in reports], runner=runner)
 
-    @rule(lost=st.sampled_from([False, False, True]))
+    @rule(lost=st.booleans())
     def lose_nudges(self, lost: bool) -> None:
         """The broker is away, or back."""
         self.nudges_are_lost = lost

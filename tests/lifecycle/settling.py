@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Protocol
 
 from tests.lifecycle.rows import CANCELLED, DONE, ERROR, READY, ModelJob, ModelPipeline
+
+
+class Ended(Protocol):
+    """What counts of a job that has ended."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def allow_failure(self) -> bool: ...
 
 
 def settle(pipeline: ModelPipeline, *, now: datetime) -> None:
@@ -25,9 +37,9 @@ def settle(pipeline: ModelPipeline, *, now: datetime) -> None:
                     if job.state == READY:
                         job.eligible_at = now
             return
-        end, stage.warnings = _verdict(stage.jobs, pipeline_cancelled=pipeline.cancel_requested)
+        end, stage.warnings = verdict(stage.jobs, pipeline_cancelled=pipeline.cancel_requested)
         stage.move(end)
-    end, pipeline.warnings = _verdict(pipeline.jobs, pipeline_cancelled=pipeline.cancel_requested)
+    end, pipeline.warnings = verdict(pipeline.jobs, pipeline_cancelled=pipeline.cancel_requested)
     pipeline.move(end)
 
 
@@ -41,7 +53,7 @@ def _stops(job: ModelJob) -> bool:
     return job.state in (ERROR, CANCELLED) and not job.allow_failure
 
 
-def _verdict(jobs: Iterable[ModelJob], *, pipeline_cancelled: bool) -> tuple[str, int]:
+def verdict(jobs: Iterable[Ended], *, pipeline_cancelled: bool) -> tuple[str, int]:
     """Return how their owner ends, and with how many warnings."""
     state, warnings = DONE, 0
     for job in jobs:
