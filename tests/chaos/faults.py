@@ -83,7 +83,7 @@ def restart_postgres_immediately(scene: Scene, chance: random.Random) -> None:
 
 
 def cut_connections(scene: Scene, chance: random.Random) -> None:
-    """Again and again end every session that is in a transaction or waits for nothing but its next statement."""
+    """End every session again and again, whatever it is in the middle of."""
     for _ in range(_CUTS):
         with contextlib.suppress(psycopg.Error):
             scene.stack.query(

@@ -32,7 +32,6 @@ SETTINGS = {
     "DIVIDE_INLINE_MAX_JOBS": "5",
 }
 OTHER = "other"
-CLOCK_OFF_SECONDS = 3600
 _INODES = 100
 _END_SECONDS = 60.0
 
@@ -81,6 +80,7 @@ class OtherRunner:
                     file.unlink()
         else:
             work, away = self.state_dir / "work", self.state_dir / "away"
+            eventually(work.exists, what="the runner to begin")
             work.rename(away)
             try:
                 yield
@@ -91,9 +91,10 @@ class OtherRunner:
 class Scene:
     """A stack with both runners, up while it is entered; `small_disk` needs the right to mount."""
 
-    def __init__(self, var_dir: Path, *, small_disk: bool) -> None:
+    def __init__(self, var_dir: Path, *, clock_off_seconds: int, small_disk: bool) -> None:
         self.stack = Stack(var_dir, **SETTINGS)
         self.findings: list[str] = []
+        self._clock_off_seconds = clock_off_seconds
         self._small_disk = small_disk
         self._cleanup = ExitStack()
 
@@ -109,7 +110,7 @@ class Scene:
                 token=made["token"],
                 api_url=self.relay.url,
                 broker_url=self._engines()["redis"]["url"],
-                clock_off_seconds=CLOCK_OFF_SECONDS,
+                clock_off_seconds=self._clock_off_seconds,
             )
             if self._small_disk:
                 self.other.state_dir.mkdir(parents=True)

@@ -36,7 +36,7 @@ def _works(chance: random.Random) -> tuple[list[str], dict[str, Any]]:
 
 
 def _takes_long(chance: random.Random) -> tuple[list[str], dict[str, Any]]:
-    return ledger.command(chance.randint(20, 50)), {"retry_attempt": 1}
+    return ledger.command(chance.randint(15, 35)), {"retry_attempt": 1}
 
 
 def _fails_first(chance: random.Random) -> tuple[list[str], dict[str, Any]]:
