@@ -127,7 +127,7 @@ class Lifecycle(Ground):
         row = Pipeline.objects.get(pk=pipeline.id)
         (spec,) = a_document({stage.name: [{"name": name, **fields}]}).jobs
         refusal = self.model.refuses_job(pipeline, stage=stage.name, name=name)
-        self.agree(refusal, lambda: editing.add_job(row, spec=spec, now=now))
+        self.agree(refusal, lambda: editing.add_job(row, spec=spec))
         if not refusal:
             stage.add(**standing.fields(Job.objects.latest("id")))
         self.nudge()

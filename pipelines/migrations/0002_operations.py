@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     """Vacuum by the thousand what changes all the time; find the reruns of a pipeline that is deleted."""
 
     atomic = False
-    dependencies = [("pipelines", "0002_fewer_checks_and_indexes")]
+    dependencies = [("pipelines", "0001_initial")]
     operations = [
         tune_table(
             "pipelines_job",

@@ -8,7 +8,7 @@ from pipelines.online import tune_table
 class Migration(migrations.Migration):
     """Vacuum by the thousand what changes all the time."""
 
-    dependencies = [("runners", "0002_fewer_indexes")]
+    dependencies = [("runners", "0001_initial")]
     operations = [
         tune_table(
             "runners_attempt",
