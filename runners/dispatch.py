@@ -9,7 +9,6 @@ from django.conf import settings
 from django.db import transaction
 
 from pipelines import kinds
-from pipelines.kinds import Work
 from pipelines.models import Job
 from runners import tokens
 from runners.claiming import Claim
@@ -55,7 +54,7 @@ def _requests(claims: list[Claim]) -> list[ExecuteRequest]:
 
 
 def _request(claim: Claim, *, job: Job) -> ExecuteRequest:
-    work = _work(job)
+    work = kinds.work_of(job.kind, job.version, job.params)
     return ExecuteRequest(
         job=claim.job,
         attempt=claim.attempt,
@@ -67,9 +66,3 @@ def _request(claim: Claim, *, job: Job) -> ExecuteRequest:
         token=tokens.attempt_token(job=claim.job, attempt=claim.attempt),
         lease_seconds=settings.LEASE_SECONDS,
     )
-
-
-def _work(job: Job) -> Work:
-    """Return what the job's kind makes of it; as it is where this service does not have the kind any more."""
-    kind = kinds.registry.get(job.kind, job.version)
-    return kind.work(job.params) if kind else Work(kind=job.kind, version=job.version, params=job.params)

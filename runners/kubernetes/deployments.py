@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Protocol
 
-from runners.kubernetes.beginning import REFUSALS, not_allowed, refusal
+from runners.kubernetes.beginning import REFUSALS, is_still_wanted, not_allowed, refusal
 from runners.kubernetes.exceptions import NotFound
 from runners.kubernetes.objects import (
     deployment_manifest,
@@ -73,6 +73,8 @@ class DeploymentFollower:
         if work.is_to_stop:
             self._findings.end(work, Verdict("cancelled", "cancelled", "It was cancelled before it was applied."))
             return
+        if not is_still_wanted(work):
+            return
         if verdict := not_allowed(work, cluster=self._cluster):
             self._findings.end(work, verdict)
             return
@@ -87,7 +89,8 @@ class DeploymentFollower:
             self._flush()
             applied = self._apply(work, deployment_manifest(work.order))
         except REFUSALS as error:
-            self._findings.end(work, refusal(error, work=work))
+            if verdict := refusal(error, work=work):
+                self._findings.end(work, verdict)
             return
         after = Applied.of(applied, before=before, applied_at=self._now)
         self._findings.note(work, applied=after.to_json())
@@ -158,8 +161,9 @@ class DeploymentFollower:
         try:
             back = self._apply(work, rollback_manifest(work.order, template=template))
         except REFUSALS as error:
-            message = f"{verdict.message} Rolling back failed: {error.message}"
-            self._findings.end(work, Verdict(**{**asdict(verdict), "message": message}))
+            if refused := refusal(error, work=work):
+                message = f"{verdict.message} Rolling back failed: {refused.message}"
+                self._findings.end(work, Verdict(**{**asdict(verdict), "message": message}))
             return
         rollback = Applied.of(back, before=self._snapshot.deployments.get(self._place(work)), applied_at=self._now)
         self._findings.note(work, decided=asdict(verdict), rollback=rollback.to_json())

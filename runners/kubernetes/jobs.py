@@ -6,11 +6,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Protocol
 
-from runners.kubernetes import log_copying
-from runners.kubernetes.beginning import REFUSALS, not_allowed, refusal
-from runners.kubernetes.exceptions import AlreadyThere
-from runners.kubernetes.job_verdicts import judge_job, judge_timeout
+from runners.kubernetes.beginning import REFUSALS, is_still_wanted, not_allowed, refusal
+from runners.kubernetes.exceptions import AlreadyThere, NotFound
+from runners.kubernetes.job_verdicts import ending_message, judge_job, judge_timeout
+from runners.kubernetes.log_copying import LogCopier, Logs
 from runners.kubernetes.objects import is_of_attempt, job_manifest, object_name
+from runners.kubernetes.reading import owned_by, uid_of
 from runners.kubernetes.snapshot import Snapshot
 from runners.kubernetes.standing import Standing, Verdict
 from runners.kubernetes.work import Findings, Work
@@ -21,7 +22,7 @@ Object = dict[str, Any]
 _LOOKS_PER_ROUND = 10
 
 
-class Jobs(log_copying.Logs, Protocol):
+class Jobs(Logs, Protocol):
     """The part of a cluster's API that Jobs need."""
 
     def create_job(self, namespace: str, manifest: Object) -> Object: ...
@@ -32,11 +33,21 @@ class Jobs(log_copying.Logs, Protocol):
 class JobFollower:
     """Follows the K8S/Job attempts of one round; `to_delete` is deleted once the findings are written."""
 
-    def __init__(self, *, cluster: Cluster, api: Jobs, snapshot: Snapshot, findings: Findings, now: datetime) -> None:
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        api: Jobs,
+        snapshot: Snapshot,
+        findings: Findings,
+        logs: LogCopier,
+        now: datetime,
+    ) -> None:
         self._cluster = cluster
         self._api = api
         self._snapshot = snapshot
         self._findings = findings
+        self._logs = logs
         self._now = now
         self._looks = _LOOKS_PER_ROUND
         self.to_delete: list[Object] = []
@@ -44,25 +55,26 @@ class JobFollower:
 
     def follow(self, work: Work) -> None:
         """Bring the attempt one step on; raise ClusterError if the API server does not answer."""
-        found = self._snapshot.jobs.get(work.key)
+        found = self._snapshot.jobs.get(work.place)
         if found is None:
             self._without_object(work)
             return
-        pods = self._snapshot.pods.get(work.key, [])
+        pods = owned_by(uid_of(found), among=self._snapshot.pods.get(work.key, []))
         if not work.is_started:
             self._started(work, found)
         if work.decided:
             self._delete(found)
+            self._report(work, Standing(message=ending_message(pods, now=self._now)))
             return
         standing = self._judge(work, found, pods)
         if standing.verdict and not standing.must_delete:
             # Reached by itself, before any signal of ours: a stop that comes later changes nothing.
-            log_copying.copy_all(work, pods, api=self._api, findings=self._findings)
-            self._end(work, standing.verdict)
-            self.to_delete.append(found)
+            if self._logs.copy_all(work, pods, patiently=not work.is_to_stop):
+                self._end(work, standing.verdict)
+                self.to_delete.append(found)
         elif work.is_to_stop or standing.verdict:
             verdict = self._stopped(work, found, pods) if work.is_to_stop else standing.verdict
-            log_copying.copy_all(work, pods, api=self._api, findings=self._findings)
+            self._logs.copy_all(work, pods, patiently=False)
             self._findings.note(work, decided=asdict(verdict) if verdict else None)
             self.to_delete.append(found)
         else:
@@ -81,27 +93,37 @@ class JobFollower:
             self._create(work)
 
     def _create(self, work: Work) -> None:
+        if not is_still_wanted(work):
+            return
         if verdict := not_allowed(work, cluster=self._cluster):
             self._end(work, verdict)
             return
         try:
-            created = self._create_or_adopt(work)
+            created = self._create_or_find(work)
         except REFUSALS as error:
-            self._end(work, refusal(error, work=work))
+            if verdict := refusal(error, work=work):
+                self._end(work, verdict)
             return
         if created is None:
+            return
+        if is_of_attempt(created, order=work.order):
+            self._started(work, created)
+        else:
             name = object_name(work.order)
             self._end(work, Verdict("failed", "name_taken", f"A Job named {name} exists that is not ours; remove it."))
-        else:
-            self._started(work, created)
 
-    def _create_or_adopt(self, work: Work) -> Object | None:
-        """Create the object, or find the one that an earlier round created and did not come to note."""
+    def _create_or_find(self, work: Work) -> Object | None:
+        """Create the object, or find the one that an earlier round created and did not come to note.
+
+        None of a namesake that went in between: the next round tries again.
+        """
         try:
             return self._api.create_job(work.order.namespace, job_manifest(work.order))
         except AlreadyThere:
-            found = self._api.get_job(work.order.namespace, object_name(work.order))
-            return found if is_of_attempt(found, order=work.order) else None
+            try:
+                return self._api.get_job(work.order.namespace, object_name(work.order))
+            except NotFound:
+                return None
 
     def _judge(self, work: Work, found: Object, pods: list[Object]) -> Standing:
         standing = judge_job(found, pods=pods, events=[], now=self._now)

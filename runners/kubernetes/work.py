@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from pipelines import kinds
 from runners.kubernetes.objects import Order
 from runners.kubernetes.standing import Verdict
 from runners.models import Attempt, Cluster, Installation
@@ -28,6 +29,11 @@ class Work:
     @property
     def key(self) -> tuple[int, int]:
         return self.attempt.job_id, self.attempt.number
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """Return where a snapshot has its Job."""
+        return self.order.namespace, *self.key
 
     @property
     def is_started(self) -> bool:
@@ -80,17 +86,18 @@ def live_work(cluster: Cluster) -> list[Work]:
 
 def _order(attempt: Attempt, *, cluster: Cluster, install: str) -> Order:
     job = attempt.job
+    work = kinds.work_of(job.kind, job.version, job.params)
     return Order(
         install=install,
         job=job.pk,
         attempt=attempt.number,
         job_name=job.name,
         client=job.client_id,
-        kind=job.kind,
-        version=job.version,
-        params=job.params,
+        kind=work.kind,
+        version=work.version,
+        params=dict(work.params),
         timeout=job.timeout,
-        namespace=job.params.get("namespace") or cluster.namespace,
+        namespace=str(work.params.get("namespace") or cluster.namespace),
         stop_grace_seconds=max(int(settings.STOP_GRACE_SECONDS), 1),
     )
 

@@ -192,6 +192,20 @@ def test_killed_it_takes_all_its_work_with_it_and_starts_again(stack: Stack, ser
     assert not (work / "1-1").exists()
 
 
+def test_frozen_past_its_leases_it_has_no_work_alive_and_gives_it_back_when_thawed(
+    stack: Stack, service: Service, tmp_path: Path
+) -> None:
+    service.lease_seconds = 3.0
+    process = stack.start()
+    stack.execute(shell(1, f"trap '' TERM; echo $$ > {tmp_path}/pid; echo up; sleep 600", lease_seconds=3.0))
+    service.wait_for(lambda: service.record(1).log)
+    process.send_signal(signal.SIGSTOP)
+    wait_until_dead(pid_in(tmp_path / "pid"))
+    process.send_signal(signal.SIGCONT)
+    final = service.final(1)
+    assert (final["event"], final["reason"]) == ("returned", "lease_lost")
+
+
 def test_it_cleans_up_after_a_runner_and_guardian_killed_at_once(
     stack: Stack, service: Service, tmp_path: Path
 ) -> None:
