@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.e2e.backup import back_up, restore
 from tests.e2e.load import Load
-from tests.e2e.stack import Stack, eventually, shell
+from tests.e2e.stack import PATIENCE_SECONDS, Stack, eventually, shell
 
 SETTINGS = {
     "LEASE_SECONDS": "20",
@@ -21,16 +22,26 @@ SETTINGS = {
 
 def test_web_is_reloaded_without_a_request_lost(stack: Stack, tmp_path: Path) -> None:
     master = stack.process_of("web")
-    with Load(stack, effects=tmp_path / "effects") as load:
+    silent = stack.submit({"stages": ["run"], "jobs": [shell("silent", "sleep 600")]})
+    (job,) = stack.pipeline(silent)["stages"][0]["jobs"]
+
+    def wait_for_log() -> int:
+        return stack.api.get(f"/jobs/{job['id']}/log/", params={"wait": "5"}).status_code
+
+    with Load(stack, effects=tmp_path / "effects") as load, ThreadPoolExecutor() as pool:
         load.goes_on()
-        for _ in range(2):
-            before = _children(master)
-            os.kill(master, signal.SIGHUP)
-            eventually(lambda: not before & _children(master), what="the workers to be replaced")  # noqa: B023
-            load.goes_on()
+        before = _children(master)
+        waiting = [pool.submit(wait_for_log) for _ in range(4)]
+        assert stack.is_ready()  # they are on their way by now
+        os.kill(master, signal.SIGHUP)
+        eventually(lambda: not before & _children(master), what="the workers to be replaced")
+        assert [request.result(PATIENCE_SECONDS) for request in waiting] == [200] * len(waiting)
+        load.goes_on()
     assert (load.failed, load.cut, load.refused) == ([], [], 0)
     assert stack.process_of("web") == master
     _all_done_once(stack, load, effects=tmp_path / "effects")
+    stack.api.post(f"/pipelines/{silent}/cancel/")
+    assert stack.ended(silent)["state"] == "CANCELLED"
 
 
 def test_every_part_is_restarted_under_load_and_nothing_is_lost(stack: Stack, tmp_path: Path) -> None:
