@@ -21,13 +21,13 @@ def nudge(task: str = TOP_UP, *args: Any) -> None:
     transaction.on_commit(lambda: send(task, args=args))
 
 
-def send(task: str, *, args: tuple[Any, ...] = (), queue: str = "control") -> bool:
-    """Publish the task; return whether the broker took it.
+def send(task: str, *, args: tuple[Any, ...] = (), queue: str = "control", shown: str | None = None) -> bool:
+    """Publish the task; return whether the broker took it. `shown` is what Celery shows in place of its arguments.
 
     A broker that is away must fail no request and hold none up: one try, and the beat rounds make up for it.
     """
     try:
-        current_app.send_task(task, args=args, queue=queue, retry=False, ignore_result=True)
+        current_app.send_task(task, args=args, queue=queue, retry=False, ignore_result=True, argsrepr=shown)
     except OperationalError as error:
         logger.warning("broker is away", extra={"task": task, "queue": queue, "error": type(error).__name__})
         return False

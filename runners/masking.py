@@ -6,6 +6,7 @@ Pure, and used on both sides: by the agent before a log leaves its process, by t
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -133,7 +134,10 @@ class MaskedStream:
 
 
 def forms_of(value: str) -> Iterator[str]:
-    """Yield the texts by which a value is told: itself, its lines, and what base64 makes of it; none of a short one."""
+    """Yield the texts by which a value is told; none of a short one.
+
+    Itself, its lines, as JSON and Python's repr write it, and what base64 makes of it.
+    """
     whole = value.strip()
     if len(value) < MIN_CHARACTERS or not whole:
         return
@@ -144,6 +148,7 @@ def forms_of(value: str) -> Iterator[str]:
     for text in texts:
         if len(text) >= MIN_CHARACTERS:
             yield text
+            yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1])
             for form in _long(_base64_forms(text.encode("utf-8", "surrogatepass"))):
                 yield form
                 yield form.translate(_URL_SAFE)

@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from pipelines.masking import shown_params
 from pipelines.models import Event, Job, Pipeline, Stage
 from pipelines.states import FINISHED, State
 
@@ -18,11 +19,18 @@ from pipelines.states import FINISHED, State
 JOBS_SHOWN = 500
 
 
+class ShownParams(serializers.DictField):
+    """The params of a job as they may be shown."""
+
+    def to_representation(self, value: Any) -> Any:
+        return shown_params(value)
+
+
 class JobSerializer(serializers.ModelSerializer[Job]):
     pipeline = serializers.IntegerField(source="pipeline_id")
     stage = serializers.CharField(source="stage.name")
     runner = serializers.CharField(source="runner_name")
-    params = serializers.DictField()
+    params = ShownParams(source="*")
     result = serializers.JSONField(allow_null=True)
 
     class Meta:
