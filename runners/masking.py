@@ -39,6 +39,16 @@ class Masker:
         stream = MaskedStream(self)
         return stream.feed(text) + stream.flush()
 
+    def excerpt(self, text: str) -> str:
+        """Return a text, masked, that somebody may have cut off: what it ends in the middle of is masked too."""
+        body = text.removesuffix("…")
+        stream = MaskedStream(self)
+        told = stream.feed(body)
+        held, covered = stream.state
+        if len(held) - covered < MIN_CHARACTERS:
+            return told + stream.flush() + text[len(body) :]
+        return told + MASK + text[len(body) :]
+
     def value(self, value: Any) -> Any:
         """Return a JSON value with all its texts masked, keys included."""
         if isinstance(value, str):

@@ -14,9 +14,11 @@ from typing import Any
 from django.db.models import Q
 from django.utils.module_loading import import_string
 
+from clients.exceptions import UnsealError
 from pipelines import clock
 from pipelines.nudges import nudge, send
 from runners.executors.kubernetes import FOLLOW
+from runners.filling import SECRET_UNREADABLE
 from runners.kubernetes import log_copying, snapshot
 from runners.kubernetes.connection import Connection
 from runners.kubernetes.deployments import DeploymentFollower
@@ -24,8 +26,9 @@ from runners.kubernetes.exceptions import ClusterError
 from runners.kubernetes.jobs import JobFollower
 from runners.kubernetes.objects import selector
 from runners.kubernetes.recording import record
+from runners.kubernetes.standing import Verdict
 from runners.kubernetes.sweeping import leftovers
-from runners.kubernetes.work import Findings, live_work
+from runners.kubernetes.work import SECRETS, Findings, Work, live_work
 from runners.models import Attempt, Cluster, Installation
 
 logger = logging.getLogger(__name__)
@@ -120,14 +123,16 @@ def _round(cluster: Cluster, api: Any) -> None:
     )
     findings = Findings()
     now = clock.now()
-    jobs = JobFollower(cluster=cluster, api=api, snapshot=seen, findings=findings, now=now)
 
     def flush() -> None:
         record(findings, runner=cluster.runner_id, now=clock.now())
 
+    jobs = JobFollower(cluster=cluster, api=api, snapshot=seen, findings=findings, flush=flush, now=now)
     deployments = DeploymentFollower(cluster=cluster, api=api, snapshot=seen, findings=findings, flush=flush, now=now)
     try:
         for work in works:
+            if not _is_readable(work, findings=findings):
+                continue
             (deployments if work.order.kind == _DEPLOYMENT else jobs).follow(work)
         log_copying.copy_running(jobs.running, api=api, findings=findings)
     finally:
@@ -136,3 +141,15 @@ def _round(cluster: Cluster, api: Any) -> None:
     for found in [*jobs.to_delete, *leftovers(seen, live={work.key for work in works})]:
         metadata = found["metadata"]
         api.delete_job(metadata["namespace"], metadata["name"], metadata["uid"], propagation="Foreground")
+
+
+def _is_readable(work: Work, *, findings: Findings) -> bool:
+    """End an attempt whose secrets cannot be read any more: nothing of it could be masked. Its Job is swept."""
+    try:
+        _ = work.masker
+    except UnsealError:
+        del work.notes[SECRETS]
+        message = "The secrets it was given cannot be read any more: the key they were encrypted under is gone."
+        findings.end(work, Verdict("failed", SECRET_UNREADABLE, message))
+        return False
+    return True

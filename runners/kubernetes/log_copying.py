@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
 from django.conf import settings
 
+from clients.sealing import seal, unseal
 from runners.kubernetes.exceptions import ClusterError, ServerFault, TooManyRequests, Unauthorized, Unreachable
 from runners.kubernetes.pod_logs import Cursor, LogPage
 from runners.kubernetes.work import Findings, Work
+from runners.masking import MaskedStream, Masker
 from runners.reports.items import LOG_BYTES, Log
 
 # While pods run so many logs are read a round, whoever was read longest ago first: requests grow with rounds.
 READS_PER_ROUND = 16
 _PAGE_BYTES = LOG_BYTES // 4
+# The note of what is held back, by pod.
+_MASKING = "masking"
 _PASSING = (Unreachable, Unauthorized, TooManyRequests, ServerFault)
 
 
@@ -48,19 +54,20 @@ def copy(work: Work, pods: list[dict[str, Any]], *, api: Logs, findings: Finding
     cursors: dict[str, Any] = dict(work.notes.get("cursors") or {})
     for pod in _have_logs(pods):
         name = pod["metadata"]["name"]
-        prefix = f"[{name}] ".encode() if len(pods) > 1 else b""
+        prefix = f"[{name}] " if len(pods) > 1 else ""
         try:
             for page in _pages(
                 work, name, container, api=api, cursor=Cursor.from_json(cursors.get(name)), at_most=pages
             ):
-                _append(work, page.text, prefix=prefix, findings=findings)
+                _append(work, page.text, pod=name, prefix=prefix, findings=findings)
                 cursors[name] = page.cursor.to_json()
         except _PASSING:
             findings.note(work, cursors=cursors)
             raise
         except ClusterError as error:
             warnings = work.notes.get("log_warnings") or {}
-            findings.note(work, log_warnings={**warnings, name: f"{error.reason}: {error.message}"[:500]})
+            warning = f"{error.reason}: {work.told(error.message)}"[:500]
+            findings.note(work, log_warnings={**warnings, name: warning})
     findings.note(work, cursors=cursors)
 
 
@@ -73,16 +80,70 @@ def _pages(work: Work, pod: str, container: str, *, api: Logs, cursor: Cursor, a
             return
 
 
-def _append(work: Work, text: bytes, *, prefix: bytes, findings: Findings) -> None:
+def flush(work: Work, *, findings: Findings) -> None:
+    """Tell what masking still holds back of the pods' logs: nothing follows."""
+    if work.masker is None:
+        return
+    for _, noted in sorted((work.notes.get(_MASKING) or {}).items()):
+        masking = _Masking.from_note(noted, masker=work.masker)
+        _add(work, masking.tell(masking.stream.flush()), findings=findings)
+    findings.note(work, **{_MASKING: {}})
+
+
+def _append(work: Work, text: bytes, *, pod: str, prefix: str, findings: Findings) -> None:
     if not text:
         return
-    if prefix:
-        text = b"".join(prefix + line for line in text.splitlines(keepends=True))
     # As every runner reports it: valid UTF-8 without NULs, at the offset of that text.
     shown = text.decode("utf-8", "replace").replace("\0", "\ufffd")
+    if work.masker is None:
+        _add(work, _prefixed(shown, prefix=prefix), findings=findings)
+        return
+    noted: dict[str, str] = dict(work.notes.get(_MASKING) or {})
+    masking = _Masking.from_note(noted.get(pod), masker=work.masker, prefix=prefix)
+    _add(work, masking.tell(masking.stream.feed(shown)), findings=findings)
+    findings.note(work, **{_MASKING: noted | {pod: masking.to_note()}})
+
+
+def _add(work: Work, shown: str, *, findings: Findings) -> None:
+    if not shown:
+        return
     offset = work.notes.get("log_size", work.attempt.log_size)
     findings.items.append(Log(job=work.order.job, attempt=work.order.attempt, event="log", offset=offset, text=shown))
     findings.note(work, log_size=offset + len(shown.encode()))
+
+
+def _prefixed(text: str, *, prefix: str) -> str:
+    # Lines as bytes have them: a text would also end them at what is no line break in a log.
+    return "".join(prefix + line.decode() for line in text.encode().splitlines(keepends=True)) if prefix else text
+
+
+@dataclass
+class _Masking:
+    """How far a pod's log is masked, kept from round to round: what is held back is a part of the log in clear."""
+
+    stream: MaskedStream
+    prefix: str
+    in_line: bool
+
+    @classmethod
+    def from_note(cls, noted: str | None, *, masker: Masker, prefix: str = "") -> _Masking:
+        if noted is None:
+            return cls(MaskedStream(masker), prefix=prefix, in_line=False)
+        held, covered, kept, in_line = json.loads(unseal(noted))
+        return cls(MaskedStream(masker, state=(held, covered)), prefix=kept, in_line=in_line)
+
+    def to_note(self) -> str:
+        return seal(json.dumps([*self.stream.state, self.prefix, self.in_line]))
+
+    def tell(self, text: str) -> str:
+        """Return the text with the pod's name before each line that begins in it."""
+        if not text:
+            return ""
+        prefixed = _prefixed(text, prefix=self.prefix)
+        if self.in_line:
+            prefixed = prefixed.removeprefix(self.prefix)
+        self.in_line = not text.endswith("\n")
+        return prefixed
 
 
 def _have_logs(pods: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 
 import pytest
@@ -124,6 +125,27 @@ def test_a_text_that_is_nearly_the_value_again_and_again_is_masked_all_the_same(
     pieces = [text[start : start + 977] for start in range(0, len(text), 977)]
     assert streamed(Masker([value]), pieces) == Masker([value]).text(text)
     assert Masker([value]).text(text).endswith(f"{MASK}d")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("told", "told"),
+        (f"a {SECRET} b", f"a {MASK} b"),
+        ("it said hunter2-hunt", f"it said {MASK}"),
+        ("it said hunter2-hunt…", f"it said {MASK}…"),
+        ("it said hunte…", "it said hunte…"),  # fewer characters than are ever masked
+        (f"{SECRET}hunter2-h", f"{MASK}{MASK}"),
+    ],
+)
+def test_a_text_that_was_cut_off_ends_in_no_half_of_a_value(text: str, shown: str) -> None:
+    assert Masker([SECRET]).excerpt(text) == shown
+
+
+def test_a_value_is_told_as_json_and_python_write_it() -> None:
+    value = 'it\'s "quoted"\\ and\tlong\u00e9\n'
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False), repr(value)):
+        assert MASK in Masker([value]).text(text) and "quoted" not in Masker([value]).text(text)
 
 
 def test_its_repr_has_no_value() -> None:
