@@ -51,7 +51,7 @@ def everything() -> str:
     """Return all that is kept of jobs, attempts and logs."""
     rows = [*Job.objects.all(), *Attempt.objects.all(), *Pipeline.objects.all()]
     logs = [bytes(chunk.content).decode() for chunk in LogChunk.objects.all()]
-    return serializers.serialize("json", rows) + "".join(logs)
+    return "".join([serializers.serialize("json", rows), *logs])
 
 
 def running(server: ApiServer, pipeline: Pipeline, name: str = "a") -> dict[str, Any]:
