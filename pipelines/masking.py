@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from pipelines import kinds
 from pipelines.kinds import Kind
-from pipelines.wording import Path
+from pipelines.wording import Path, Problem
 
 MASK = "***"
 
@@ -59,6 +60,31 @@ def secret_texts(params: Any, *, kind: Kind | None) -> set[str]:
     if kind is not None and kind.has_secret_params:
         _changed(params, kind=kind, change=note)
     return texts
+
+
+def problems_of(params: Mapping[str, Any], *, kind: Kind) -> list[Problem]:
+    """Return what is wrong with the params (Kind.problems), without the words that would quote a secret one."""
+    problems = kind.problems(params)
+    if not problems or not kind.has_secret_params:
+        return problems
+    secret: set[Path] = set()
+
+    def note(path: Path, value: Any) -> Any:
+        secret.add(path)
+        return value
+
+    _changed(params, kind=kind, change=note)
+    return [_wordless(problem) if _is_within(problem.path, secret) else problem for problem in problems]
+
+
+def _is_within(path: Path, places: set[Path]) -> bool:
+    return any(path[:length] in places for length in range(len(path) + 1))
+
+
+def _wordless(problem: Problem) -> Problem:
+    return replace(
+        problem, detail="is not what the kind's schema says; it is secret and not repeated", wants_quotes=False
+    )
 
 
 def _kind_of(job: Asked) -> Kind | None:

@@ -12,6 +12,7 @@ from pipelines.definition.fields import JobFields
 from pipelines.definition.problems import Problems
 from pipelines.definition.secrets import SecretNames, check_references
 from pipelines.kinds import Kind, KindError, Registry, UnknownKind, parse_version
+from pipelines.masking import problems_of
 from pipelines.wording import Path, Problem, describe, suggestion, translate, unknown_field
 
 
@@ -69,7 +70,7 @@ def check_job(
     if kind is None:
         return fields, None
     if isinstance(fields.get("params"), Mapping):
-        problems.extend(kind.problems(fields["params"]), under=(*under, "params"))
+        problems.extend(problems_of(fields["params"], kind=kind), under=(*under, "params"))
         name = fields.get("name")
         if isinstance(name, str) and (wrong := kind.name_problem(name, params=fields["params"])):
             problems.add(Problem((*under, "name"), wrong))

@@ -22,6 +22,7 @@ from pipelines.definition.yaml_places import locate
 from pipelines.definition.yaml_text import load_yaml
 from pipelines.kinds import KindError, Registry
 from pipelines.kinds import registry as site_registry
+from pipelines.masking import problems_of
 from pipelines.wording import Problem
 
 JSON_MEDIA_TYPES = frozenset({"application/json"})
@@ -90,7 +91,7 @@ def parse_job_changes(
         check_references(fields["params"], names=functools.cache(secrets), problems=problems, under=("params",))
         try:
             pinned = registry.get(kind, version) or registry.resolve(kind, version)
-            problems.extend(pinned.problems(fields["params"]), under=("params",))
+            problems.extend(problems_of(fields["params"], kind=pinned), under=("params",))
             if name is not None and (wrong := pinned.name_problem(name, params=fields["params"])):
                 problems.add(Problem(("params",), f"the job's name {wrong}"))
         except KindError as error:

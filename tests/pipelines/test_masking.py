@@ -159,6 +159,17 @@ def test_no_answer_of_the_api_shows_them(api: Api) -> None:
     assert Job.objects.get(name="two").params == PARAMS
 
 
+def test_a_mistake_in_one_is_told_without_its_value(api: Api) -> None:
+    wrong = login(token=7654321, accounts=[{"user": "alice", "password": ["hunter2"]}], key={"a": 1}, host=5)
+    found = mistakes(api.post("pipelines/", document(wrong)))
+    assert list(found) == [f"/jobs/0/params/{place}" for place in ("host", "token", "accounts/0/password")]
+    assert "the number 5" in found["/jobs/0/params/host"]
+    assert "hunter2" not in str(found) and "7654321" not in str(found)
+    made = api.post("pipelines/", document(login())).json()["stages"][0]["jobs"][0]
+    answer = api.patch(f"jobs/{made['id']}/", {"params": {"host": "here", "token": 7654321}})
+    assert "7654321" not in answer.text and list(mistakes(answer)) == ["/params/token"]
+
+
 def test_a_patch_of_what_was_shown_keeps_what_was_hidden(api: Api) -> None:
     made = api.post("pipelines/", document(login())).json()["stages"][0]["jobs"][0]
     answer = api.patch(f"jobs/{made['id']}/", {"params": {**made["params"], "host": "there"}})
