@@ -34,6 +34,7 @@ class Scale:
     spread: Backlog
     others: tuple[Backlog, ...] = ()
     document_jobs: int
+    cluster_jobs: tuple[int, ...]  # Kubernetes jobs at once
     load_seconds: float
     idle_seconds: float
     idle_rounds: int
@@ -63,6 +64,7 @@ FULL = Scale(
     spread=Backlog(1_000_000, clients=10_000),
     others=(Backlog(10_000, clients=100), Backlog(100_000, clients=100), Backlog(100_000, clients=1)),
     document_jobs=10_000,
+    cluster_jobs=(50, 500),
     load_seconds=3,
     idle_seconds=20,
     idle_rounds=3,
@@ -79,6 +81,7 @@ QUICK = Scale(
     large=Backlog(100_000, clients=100),
     spread=Backlog(100_000, clients=10_000),
     document_jobs=10_000,
+    cluster_jobs=(10, 100),
     load_seconds=1,
     idle_seconds=10,
     idle_rounds=1,
@@ -95,6 +98,7 @@ TINY = Scale(
     large=Backlog(200, clients=10),
     spread=Backlog(200, clients=20),
     document_jobs=20,
+    cluster_jobs=(2, 4),
     load_seconds=0.1,
     idle_seconds=0.4,
     idle_rounds=1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from benchmarks import claims, dividing, idle, latency, web, workloads
+from benchmarks import claims, clusters, dividing, idle, latency, web, workloads
 from benchmarks.ground import Ground
 from benchmarks.rows import Outcome
 from benchmarks.scale import Scale
@@ -21,4 +21,5 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "read": web.read,
     "claim": claims.claim,
     "division": dividing.division,
+    "cluster": clusters.requests,
 }

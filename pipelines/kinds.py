@@ -211,3 +211,9 @@ register = registry.register
 kinds = registry.kinds
 versions = registry.versions
 resolve = registry.resolve
+
+
+def work_of(kind: str, version: str, params: Mapping[str, Any]) -> Work:
+    """Return what the kind makes of a job; the job as it is where this service does not have the kind any more."""
+    known = registry.get(kind, version)
+    return known.work(params) if known else Work(kind=kind, version=version, params=params)

@@ -56,8 +56,7 @@ def fill(job: Job, *, values: Values) -> Filled:
     if names:
         secrets = _chosen(names, client=job.client_id, values=values)
         params = _filled(job, secrets=secrets)
-    # As it is where this service does not have the kind any more.
-    work = kind.work(params) if kind else Work(kind=job.kind, version=job.version, params=params)
+    work = kinds.work_of(job.kind, job.version, params)
     hidden = {*secrets.values(), *masking.secret_texts(params, kind=kind)}
     return Filled(
         work=work, secrets=secrets, mask=tuple(sorted(text for text in hidden if len(text) >= MIN_CHARACTERS))

@@ -7,6 +7,7 @@ from typing import Any
 import django_filters
 from django import forms
 from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
@@ -17,6 +18,13 @@ from rest_framework.views import APIView
 from pipelines.definition.values import unusable_scalar
 from pipelines.models import Job, Pipeline
 from pipelines.states import State
+
+
+class Filtering(DjangoFilterBackend):
+    """django-filter's, which makes its forms only where something is asked for."""
+
+    def filter_queryset(self, request: Any, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        return super().filter_queryset(request, queryset, view) if request.query_params else queryset
 
 
 class LabelsField(forms.Field):

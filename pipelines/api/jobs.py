@@ -7,7 +7,6 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import Http404
 from django.urls import reverse
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -18,7 +17,7 @@ from rest_framework.response import Response
 from clients import vault
 from pipelines import cancelling, clock, definition, editing, masking
 from pipelines.api import bodies
-from pipelines.api.filters import IdOrdering, JobFilter
+from pipelines.api.filters import Filtering, IdOrdering, JobFilter
 from pipelines.api.raw_forms import JOB, RawForms
 from pipelines.api.schema import JOB_CHANGES, NEW_JOB
 from pipelines.api.serializers import JobSerializer
@@ -36,7 +35,7 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
     example = JOB
     changeable = ("priority", "params", "retry_attempt", "allow_failure", "timeout")
     filterset_class = JobFilter
-    filter_backends = [DjangoFilterBackend, IdOrdering]
+    filter_backends = [Filtering, IdOrdering]
     ordering_fields = ["id", "created_at", "priority", "name"]
     lookup_value_regex = "[0-9]{1,18}"
 
@@ -53,7 +52,7 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
             secrets=partial(vault.names_of, pipeline.client_id),
         )
         try:
-            job = editing.add_job(pipeline, spec=spec, now=clock.now())
+            job = editing.add_job(pipeline, spec=spec)
         except UnknownStage as error:
             raise DocumentErrors([DocumentError("/stage", str(error))]) from error
         location = request.build_absolute_uri(reverse("job-detail", args=[job.pk]))
@@ -97,4 +96,4 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
             raise DocumentErrors([DocumentError("/pipeline", "must be the id of a pipeline, a whole number")])
         if not 0 < named < 2**63:
             raise Http404
-        return get_object_or_404(Pipeline.objects.visible_to(self.request.user), pk=named)
+        return get_object_or_404(Pipeline.objects.visible_to(self.request.user).select_related("client"), pk=named)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from runners.filling import Unfillable
-from runners.kubernetes.beginning import REFUSALS, not_allowed, refusal
+from runners.kubernetes.beginning import REFUSALS, is_still_wanted, not_allowed, refusal
 from runners.kubernetes.exceptions import NotFound
 from runners.kubernetes.objects import (
     deployment_manifest,
@@ -75,6 +75,8 @@ class DeploymentFollower:
         if work.is_to_stop:
             self._findings.end(work, Verdict("cancelled", "cancelled", "It was cancelled before it was applied."))
             return
+        if not is_still_wanted(work):
+            return
         if verdict := not_allowed(work, cluster=self._cluster):
             self._findings.end(work, verdict)
             return
@@ -93,7 +95,8 @@ class DeploymentFollower:
             self._findings.end(work, Verdict("failed", unfillable.reason, unfillable.message))
             return
         except REFUSALS as error:
-            self._findings.end(work, refusal(error, work=work))
+            if verdict := refusal(error, work=work):
+                self._findings.end(work, verdict)
             return
         after = Applied.of(applied, before=before, applied_at=self._now)
         self._findings.note(work, applied=after.to_json())
@@ -166,8 +169,9 @@ class DeploymentFollower:
         try:
             back = self._apply(work, rollback_manifest(work.order, template=template))
         except REFUSALS as error:
-            message = f"{verdict.message} Rolling back failed: {error.message}"
-            self._findings.end(work, Verdict(**{**asdict(verdict), "message": message}))
+            if refused := refusal(error, work=work):
+                message = f"{verdict.message} Rolling back failed: {refused.message}"
+                self._findings.end(work, Verdict(**{**asdict(verdict), "message": message}))
             return
         rollback = Applied.of(back, before=self._snapshot.deployments.get(self._place(work)), applied_at=self._now)
         self._findings.note(work, decided=asdict(work.cleared(verdict)), rollback=rollback.to_json())

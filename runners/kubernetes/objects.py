@@ -46,7 +46,12 @@ class Order:
 
 def object_name(order: Order) -> str:
     """Return the name of the attempt's object: creating it twice finds the first. A DNS label of at most 63."""
-    return f"tp-{_short(order.install)}-{order.job}-{order.attempt}"
+    return attempt_name(order.install, order.job, order.attempt)
+
+
+def attempt_name(install: str, job: int, attempt: int) -> str:
+    """Return the name of the object of that job's attempt."""
+    return f"tp-{_short(install)}-{job}-{attempt}"
 
 
 def deployment_name(order: Order) -> str:

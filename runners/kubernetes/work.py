@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from clients.sealing import seal, unseal
+from pipelines import kinds
 from runners.filling import fill, values_for
 from runners.kubernetes.objects import Order
 from runners.kubernetes.standing import Verdict
@@ -39,6 +40,11 @@ class Work:
     @property
     def key(self) -> tuple[int, int]:
         return self.attempt.job_id, self.attempt.number
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """Return where a snapshot has its Job."""
+        return self.order.namespace, *self.key
 
     @property
     def is_started(self) -> bool:
@@ -144,17 +150,18 @@ def _masked(value: Any, *, masker: Masker) -> Any:
 
 def _order(attempt: Attempt, *, cluster: Cluster, install: str) -> Order:
     job = attempt.job
+    work = kinds.work_of(job.kind, job.version, job.params)
     return Order(
         install=install,
         job=job.pk,
         attempt=attempt.number,
         job_name=job.name,
         client=job.client_id,
-        kind=job.kind,
-        version=job.version,
-        params=job.params,
+        kind=work.kind,
+        version=work.version,
+        params=dict(work.params),
         timeout=job.timeout,
-        namespace=job.params.get("namespace") or cluster.namespace,
+        namespace=str(work.params.get("namespace") or cluster.namespace),
         stop_grace_seconds=max(int(settings.STOP_GRACE_SECONDS), 1),
     )
 

@@ -35,7 +35,7 @@ def found() -> list[Outcome]:
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_it_yields_sane_rows(name: str, ground: Ground, found: list[Outcome]) -> None:
     outcome = measure(ground, scale=TINY, names=[name])
-    assert outcome.rows
+    assert outcome.rows or outcome.figures
     for row in outcome.rows:
         assert row.ours >= 0
         assert row.spread[0] <= row.spread[1]

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 
 from taskpipeline import environment
-from taskpipeline.stack.programs import RUNNER
-from taskpipeline.stack.seeding import CLIENT, Secret, client_to_show, ensure_client, ensure_operator, ensure_runner
+from taskpipeline.stack.programs import CLIENT, RUNNER
+from taskpipeline.stack.seeding import Secret, client_to_show, ensure_client, ensure_operator, ensure_runner
 
 LOCK_KEY = 0x7461736B70  # stacks that start together on one database take turns
 

@@ -17,8 +17,8 @@ from pipelines import clock
 from pipelines.models import Job, Pipeline
 from pipelines.states import State
 from runners.kubernetes import following
-from runners.kubernetes.exceptions import Invalid
-from runners.models import Attempt, LogChunk
+from runners.kubernetes.exceptions import ClusterError, Invalid, ServerFault, Unauthorized
+from runners.models import Attempt, Cluster, LogChunk
 from tests.kubernetes_api import ApiServer
 from tests.runners.kubernetes.scenes import (
     RUNNER,
@@ -147,6 +147,23 @@ def test_a_crash_after_the_creation_forgets_no_value(server: ApiServer, client: 
     assert VALUE not in everything()
 
 
+@pytest.mark.parametrize(("make", "call"), [(k8s_job, "create_job"), (k8s_deployment, "apply_deployment")])
+def test_the_values_are_noted_before_the_cluster_is_told(
+    server: ApiServer, client: Client, make: Any, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_cluster(server)
+    submitted(client, make("a", params=ENV))
+    noted: list[bool] = []
+
+    def look(*_: Any, **__: Any) -> None:
+        noted.append("secrets" in Attempt.objects.get().evidence.get("kubernetes", {}))
+        raise Invalid("no", status=422, is_told=True, api_reason="Invalid")
+
+    monkeypatch.setattr(f"runners.kubernetes.cluster.Cluster.{call}", look)
+    following.follow(RUNNER)
+    assert noted == [True]
+
+
 @pytest.mark.parametrize("make", [k8s_job, k8s_deployment])
 def test_one_that_is_gone_before_the_object_is_made_ends_the_attempt(
     server: ApiServer, client: Client, make: Any
@@ -191,13 +208,30 @@ def test_a_refusal_of_the_api_server_is_masked(
 
     def refuse(*_: Any, **__: Any) -> None:
         cut = f"Invalid value: {'x' * 300}/{'y' * 200}"
-        raise Invalid(cut, status=422, api_reason="Invalid", causes=[{"message": f"not {VALUE}", "field": "spec"}])
+        raise Invalid(
+            cut, status=422, is_told=True, api_reason="Invalid", causes=[{"message": f"not {VALUE}", "field": "spec"}]
+        )
 
     monkeypatch.setattr("runners.kubernetes.cluster.Cluster.create_job", refuse)
     following.follow(RUNNER)
     attempt = attempt_of(pipeline, "a")
     assert attempt.message.startswith("Invalid value: *** ")
     assert attempt.evidence["api"]["causes"] == [{"message": "not ***", "field": "spec"}]
+
+
+@pytest.mark.parametrize("error", [ServerFault, Unauthorized])
+def test_a_failure_that_is_shown_with_the_runner_is_masked(
+    server: ApiServer, client: Client, error: type[ClusterError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_cluster(server)
+    submitted(client, k8s_job("a", params=ENV))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise error(f"a webhook does not like {VALUE}")
+
+    monkeypatch.setattr("runners.kubernetes.cluster.Cluster.create_job", refuse)
+    following.follow(RUNNER)
+    assert Cluster.objects.get().error.endswith("a webhook does not like ***")
 
 
 def test_a_deployment_s_earlier_values_are_not_kept_with_a_later_attempt(server: ApiServer, client: Client) -> None:
