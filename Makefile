@@ -32,12 +32,13 @@ test: install-dev  ## check, then all tests, on PostgreSQL and Redis of their ow
 	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
 .PHONY: lint
-lint: install-dev  ## formatting, lint, types, import contracts
+lint: install-dev  ## formatting, lint, types, import contracts, pins that fit together
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy .
 	@$(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 	@$(PY) -m djlint --check --lint --quiet templates
+	@$(PY) -m pip check
 
 .PHONY: format
 format: install-dev  ## format the code and mend what can be mended
@@ -56,6 +57,10 @@ bench: install-dev  ## measure everything beside its baselines, some ten minutes
 .PHONY: bench-quick
 bench-quick: install-dev  ## the same at smaller sizes, in under two minutes
 	@$(PY) -m benchmarks --quick $(ARGS)
+
+.PHONY: chaos
+chaos: install-dev  ## kill, freeze and cut off everything under load, some three minutes (SEED=n to repeat a run)
+	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 ##@ Single processes, beside a stack or on servers named by DATABASE_URL and REDIS_URL
 

@@ -7,8 +7,11 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 PIECE = 1 << 16
@@ -106,29 +109,61 @@ class Load:
 
 def load(address: Address, request: bytes, *, connections: int, seconds: float) -> Load:
     """Ask the same again and again over so many connections for so long."""
-    counts: list[int] = []
-    errors: list[BaseException] = []
-    begin = threading.Barrier(connections)
 
-    def ask() -> None:
+    def ask(connection: Connection, _: int) -> list[int]:
+        count, until = 0, time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            connection.ask(request)
+            count += 1
+        return [count]
+
+    counts = _side_by_side(address, [request] * connections, ask)
+    return Load(answered=sum(counts) + connections, per_second=sum(counts) / seconds)
+
+
+def poll(address: Address, requests: Sequence[bytes], *, every_seconds: float, seconds: float) -> list[float]:
+    """Send each request again and again at its own pace for so long; return the seconds that each answer took.
+
+    From when the request was due, whether or not the one before was answered by then: who waits does not ask less.
+    """
+
+    def ask(connection: Connection, number: int) -> list[float]:
+        took = []
+        began = time.perf_counter()
+        due = began + every_seconds * number / len(requests)
+        while due < began + seconds:
+            time.sleep(max(0.0, due - time.perf_counter()))
+            connection.ask(requests[number])
+            took.append(time.perf_counter() - due)
+            due += every_seconds
+        return took
+
+    return _side_by_side(address, requests, ask)
+
+
+def _side_by_side(
+    address: Address, requests: Sequence[bytes], ask: Callable[[Connection, int], Iterable[T]]
+) -> list[T]:
+    """Call `ask` in a thread for each request, all at once, over connections on which it was answered; gather."""
+    found: list[T] = []
+    errors: list[BaseException] = []
+    begin = threading.Barrier(len(requests))
+
+    def run(number: int) -> None:
         try:
             with Connection(address) as connection:
-                connection.ask(request)
+                connection.ask(requests[number])
                 begin.wait()
-                count, until = 0, time.perf_counter() + seconds
-                while time.perf_counter() < until:
-                    connection.ask(request)
-                    count += 1
-                counts.append(count)
+                found.extend(ask(connection, number))
         except BaseException as error:
             errors.append(error)
             begin.abort()
 
-    threads = [threading.Thread(target=ask) for _ in range(connections)]
+    threads = [threading.Thread(target=run, args=[number]) for number in range(len(requests))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if real := [error for error in errors if not isinstance(error, threading.BrokenBarrierError)]:
         raise real[0]
-    return Load(answered=sum(counts) + connections, per_second=sum(counts) / seconds)
+    return found

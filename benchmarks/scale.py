@@ -35,6 +35,9 @@ class Scale:
     others: tuple[Backlog, ...] = ()
     document_jobs: int
     cluster_jobs: tuple[int, ...]  # Kubernetes jobs at once
+    waiting: int  # documents of so many jobs, while clients poll
+    pollers: int
+    polled_seconds: float
     load_seconds: float
     idle_seconds: float
     idle_rounds: int
@@ -65,6 +68,9 @@ FULL = Scale(
     others=(Backlog(10_000, clients=100), Backlog(100_000, clients=100), Backlog(100_000, clients=1)),
     document_jobs=10_000,
     cluster_jobs=(50, 500),
+    waiting=10,
+    pollers=200,
+    polled_seconds=20,
     load_seconds=3,
     idle_seconds=20,
     idle_rounds=3,
@@ -82,6 +88,9 @@ QUICK = Scale(
     spread=Backlog(100_000, clients=10_000),
     document_jobs=10_000,
     cluster_jobs=(10, 100),
+    waiting=2,
+    pollers=200,
+    polled_seconds=6,
     load_seconds=1,
     idle_seconds=10,
     idle_rounds=1,
@@ -99,6 +108,9 @@ TINY = Scale(
     spread=Backlog(200, clients=20),
     document_jobs=20,
     cluster_jobs=(2, 4),
+    waiting=2,
+    pollers=4,
+    polled_seconds=0.4,
     load_seconds=0.1,
     idle_seconds=0.4,
     idle_rounds=1,

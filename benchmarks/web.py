@@ -34,7 +34,7 @@ def submit(ground: Ground, scale: Scale) -> Outcome:
         inserted = bare.insert(THREE_JOBS)
         return load(bare.address, inserted, connections=connections, seconds=scale.load_seconds).per_second
 
-    with _paused(stack):
+    with paused(stack):
         ours(CONNECTIONS), theirs(CONNECTIONS)
         mine, others = interleave(scale.rounds, lambda: ours(CONNECTIONS), lambda: theirs(CONNECTIONS))
         few, many = interleave(scale.rounds, lambda: ours(1), lambda: ours(32))
@@ -52,7 +52,7 @@ def read(ground: Ground, scale: Scale) -> Outcome:
     """Read a pipeline of three jobs, and a page of the list with as many rows as a page has."""
     stack, bare = ground.stack, ground.bare
     stack.forget()
-    with _paused(stack):
+    with paused(stack):
         pipeline = min([stack.submit(THREE_JOBS) for _ in range(PAGE)])
         asked = (
             _rate(stack.address, stack.request("GET", f"{API}/pipelines/{pipeline}/"), scale=scale),
@@ -85,7 +85,8 @@ def _check(stack: Stack, *, done: Load) -> None:
 
 
 @contextmanager
-def _paused(stack: Stack) -> Iterator[None]:
+def paused(stack: Stack) -> Iterator[None]:
+    """Give the runner nothing meanwhile."""
     stack.query("UPDATE runners_runner SET paused_at = now()")
     try:
         yield

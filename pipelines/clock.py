@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import connection
 
@@ -14,3 +14,16 @@ def now() -> datetime:
         cursor.execute("SELECT clock_timestamp()")
         moment: datetime = cursor.fetchone()[0]
     return moment
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return the moment as somebody else wrote it in UTC; raise ValueError if it has no zone or no year there.
+
+    PostgreSQL refuses offsets that Python takes: 16 hours and more.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(moment)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(moment) from error

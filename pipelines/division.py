@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ DIVISION_FAILED = "division_failed"
 # text of a large document included, never become objects here.
 _INSERT_STAGES = """
 INSERT INTO pipelines_stage (pipeline_id, name, position, state, warnings, opened_at)
-SELECT %(pipeline)s, name, number - 1, 'READY', 0, CASE number WHEN 1 THEN statement_timestamp() END
+SELECT %(pipeline)s, name, number - 1, 'READY', 0, CASE number WHEN 1 THEN %(now)s END
 FROM json_array_elements_text({stages}) WITH ORDINALITY AS given (name, number)
 ORDER BY number
 RETURNING *
@@ -47,14 +48,14 @@ ORDER BY number
 _KEPT = "(SELECT document::json -> '{part}' FROM pipelines_submission WHERE pipeline_id = %(pipeline)s)"
 
 
-def divide(pipeline: Pipeline, *, document: Document) -> Contents:
+def divide(pipeline: Pipeline, *, document: Document, now: datetime) -> Contents:
     """Write the pipeline's stages and jobs, the first stage open, and return them; ids grow in document order.
 
     Runs in the caller's transaction, who made the pipeline in it with `divided` set.
     """
     stages = Stage.objects.raw(
         _INSERT_STAGES.format(stages="%(stages)s::json"),
-        {"pipeline": pipeline.pk, "stages": orjson.dumps(document.stages).decode()},
+        {"pipeline": pipeline.pk, "stages": orjson.dumps(document.stages).decode(), "now": now},
     )
     return Contents(list(stages), insert_jobs(pipeline, jobs=document.jobs))
 
@@ -65,9 +66,9 @@ def insert_jobs(pipeline: Pipeline, *, jobs: Sequence[JobSpec]) -> list[Job]:
     return list(Job.objects.raw(statement, {"jobs": orjson.dumps(jobs).decode(), **_of(pipeline)}))
 
 
-def _divide_kept(pipeline: Pipeline) -> None:
+def _divide_kept(pipeline: Pipeline, *, now: datetime) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT_STAGES.format(stages=_KEPT.format(part="stages")), _of(pipeline))
+        cursor.execute(_INSERT_STAGES.format(stages=_KEPT.format(part="stages")), {**_of(pipeline), "now": now})
         cursor.execute(_INSERT_JOBS.format(jobs=_KEPT.format(part="jobs")), _of(pipeline))
     Pipeline.objects.filter(pk=pipeline.pk).update(divided=True)
 
@@ -88,7 +89,7 @@ def divide_submitted(pipeline_id: int) -> bool:
             if not found or found[0].divided or found[0].is_finished:
                 return False
             (pipeline,) = found
-            _divide_kept(pipeline)
+            _divide_kept(pipeline, now=clock.now())
             if not Submission.objects.filter(pk=pipeline_id).delete()[0]:
                 raise Submission.DoesNotExist
             nudge()

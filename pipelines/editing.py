@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from pipelines import admission, clock, division, settling
 from pipelines.definition import JobSpec
-from pipelines.exceptions import InvalidTransition, NameTaken, UnknownStage
+from pipelines.exceptions import InvalidTransition, NameTaken, PipelineFull, UnknownStage
 from pipelines.models import Job, Pipeline, Stage
 from pipelines.nudges import nudge
 from pipelines.states import UNFINISHED, State
@@ -49,7 +50,8 @@ def edit_job(job: Job, *, values: dict[str, Any]) -> Job:
 def add_job(pipeline: Pipeline, *, spec: JobSpec) -> Job:
     """Add a job to a stage that has not ended; it is eligible at once if its stage is open.
 
-    Raise InvalidTransition if the stage has ended or the pipeline is stopped, NameTaken, and what admission raises.
+    Raise InvalidTransition if the stage has ended or the pipeline is stopped, NameTaken, PipelineFull beyond
+    MAX_JOBS_PER_PIPELINE, and what admission raises.
     """
     admission.admit(pipeline.client, jobs=1)
     pipeline = Pipeline.objects.lock_one(pipeline.pk)
@@ -64,6 +66,8 @@ def add_job(pipeline: Pipeline, *, spec: JobSpec) -> Job:
         raise InvalidTransition(subject="stage", state=stage.state, wanted="it has ended and takes no jobs")
     if pipeline.jobs.filter(name=spec.name).exists():
         raise NameTaken(f"The pipeline has a job named {spec.name!r} already; give this one another name.")
+    if (jobs := pipeline.jobs.count()) >= settings.MAX_JOBS_PER_PIPELINE:
+        raise PipelineFull(limit=settings.MAX_JOBS_PER_PIPELINE, requested=jobs + 1)
     (job,) = division.insert_jobs(pipeline, jobs=(spec,))
     job.stage = stage
     nudge()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 
 from clients.models import Client
@@ -11,7 +13,7 @@ from pipelines.models import Contents, Pipeline, Submission
 from pipelines.nudges import DIVIDE, nudge
 
 
-def submit(client: Client, *, document: Document) -> tuple[Pipeline, Contents]:
+def submit(client: Client, *, document: Document, now: datetime) -> tuple[Pipeline, Contents]:
     """Write the client's pipeline in the caller's transaction; raise LimitReached or NeverFits before writing.
 
     Up to DIVIDE_INLINE_MAX_JOBS its jobs exist when this returns; beyond, `divided` is false, its contents are empty
@@ -29,7 +31,7 @@ def submit(client: Client, *, document: Document) -> tuple[Pipeline, Contents]:
         divided=is_small,
     )
     if is_small:
-        contents = division.divide(pipeline, document=document)
+        contents = division.divide(pipeline, document=document, now=now)
         nudge()
     else:
         contents = Contents([], [])

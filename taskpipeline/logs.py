@@ -36,5 +36,6 @@ def logging_config(*, json: bool) -> dict[str, Any]:
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
+            "axes": {"level": "WARNING"},
         },
     }

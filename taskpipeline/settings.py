@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import environ
 from django.conf import global_settings
 
-from taskpipeline import engines, environment, keys, logs
+from taskpipeline import engines, environment, keys, logs, patience
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = environment.directory("VAR_DIR", default=BASE_DIR / "var")
@@ -33,6 +33,7 @@ ALLOWED_HOSTS = [
 QUEUE_SIZE = environment.integer("QUEUE_SIZE", default=100)
 MAX_JOBS_PER_PIPELINE = environment.integer("MAX_JOBS_PER_PIPELINE", default=20_000, minimum=1)
 MAX_READY_JOBS = environment.optional_integer("MAX_READY_JOBS")
+CLIENT_REQUESTS_PER_MINUTE = environment.optional_integer("CLIENT_REQUESTS_PER_MINUTE", minimum=1)
 MAX_DOCUMENT_BYTES = environment.integer("MAX_DOCUMENT_BYTES", default=16 * 2**20, minimum=1024)
 DIVIDE_INLINE_MAX_JOBS = environment.integer("DIVIDE_INLINE_MAX_JOBS", default=500)
 TOP_UP_SECONDS = environment.seconds("TOP_UP_SECONDS", default=2)
@@ -46,6 +47,9 @@ LOG_LIMIT_BYTES = environment.integer("LOG_LIMIT_BYTES", default=10 * 2**20, min
 RETENTION_DAYS = environment.integer("RETENTION_DAYS", default=30, minimum=1)
 STREAM_LIMIT = environment.integer("STREAM_LIMIT", default=4)
 METRICS_TOKEN = environment.text("METRICS_TOKEN")
+
+STATEMENT_TIMEOUT_SECONDS = environment.seconds("STATEMENT_TIMEOUT_SECONDS", default=30, minimum=0)
+IDLE_TRANSACTION_TIMEOUT_SECONDS = environment.seconds("IDLE_TRANSACTION_TIMEOUT_SECONDS", default=60, minimum=0)
 
 # Engines: the servers named, else those embedded under VAR_DIR while they are up.
 _embedded = engines.running(VAR_DIR)
@@ -63,6 +67,11 @@ if DATABASE_URL:
         # A short wait for a connection: a database that is away is said at once, not after half a minute.
         "pool": {"min_size": 0, "max_size": 16, "timeout": 5, "max_idle": 120},
         "connect_timeout": 5,
+        "options": patience.session_options(
+            DATABASES["default"]["OPTIONS"].get("options", ""),
+            statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
+            idle_transaction_timeout_seconds=IDLE_TRANSACTION_TIMEOUT_SECONDS,
+        ),
     }
 else:
     # What needs no database (check, makemigrations --check, --help, run_runner) runs; the rest is told by manage.py.
@@ -88,20 +97,22 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
+    "axes",
     "pgtrigger",
     "csp",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "taskpipeline.api.slashes.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "taskpipeline.urls"
@@ -139,6 +150,19 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Of a user and an address together: nobody locks an operator out from elsewhere.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = environment.integer("LOGIN_FAILURE_LIMIT", default=10, minimum=1)
+AXES_COOLOFF_TIME = timedelta(seconds=environment.seconds("LOGIN_LOCKOUT_SECONDS", default=900, minimum=1))
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # what is tried meanwhile is not even written down
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "taskpipeline.logins.client_address"
+AXES_USERNAME_CALLABLE = "taskpipeline.logins.login_name"
+AXES_LOCKOUT_CALLABLE = "taskpipeline.logins.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username"]  # some type their password there
+AXES_VERBOSE = AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True
 LOGIN_URL = "/api-auth/login/"
 LOGIN_REDIRECT_URL = "/api/v1/"
 LOGOUT_REDIRECT_URL = "/api/v1/"
@@ -176,6 +200,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["clients.permissions.IsClientOrStaff"],
+    "DEFAULT_THROTTLE_CLASSES": ["clients.throttling.Throttle"],
     "DEFAULT_RENDERER_CLASSES": [
         "pipelines.api.rendering.JSONRenderer",
         "taskpipeline.api.browsable.BrowsableRenderer",
@@ -201,11 +226,18 @@ CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Of tasks acknowledged late, which ours never are (a test sees to it): the coming default, chosen now.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "taskpipeline.schedule:Scheduler"
 CELERY_BEAT_SCHEDULE = {
-    # A tick that waited behind a stopped worker is worth nothing: it expires when the next one is due.
-    name: {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": max(seconds, 1)}}
+    # Ticks do not pile up for ever while no worker takes them. An hour and no less, because beat's clock says when
+    # they expire and the worker's whether: those need not be the same.
+    name: {
+        "task": task,
+        "schedule": timedelta(seconds=seconds),
+        "options": {"expire_seconds": max(3600, 2 * int(seconds))},
+    }
     for name, task, seconds in (
         ("top up the pool", "runners.top_up", TOP_UP_SECONDS),
         ("take back what went silent", "runners.expire", min(5.0, LEASE_SECONDS / 4)),
@@ -225,9 +257,12 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _https
 SECURE_REDIRECT_EXEMPT = [r"^healthz/$", r"^readyz/$", r"^metrics$", r"^api/v1/(reports|jobs/\d+/report)/$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
-if environment.boolean("BEHIND_PROXY", default=False):
+BEHIND_PROXY = environment.boolean("BEHIND_PROXY", default=False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # the pages read the token from themselves
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "taskpipeline.api.problems.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {

@@ -31,5 +31,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 
 handler400 = "taskpipeline.api.problems.bad_request"
+handler403 = "taskpipeline.api.problems.forbidden"
 handler404 = "taskpipeline.api.problems.not_found"
 handler500 = "taskpipeline.api.problems.server_error"

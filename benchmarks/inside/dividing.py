@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from benchmarks.documents import document
 from benchmarks.inside.answering import answer
 from clients.registration import create_client
-from pipelines import definition, division, submitting
+from pipelines import clock, definition, division, submitting
 from pipelines.definition import Limits
 from pipelines.models import Job
 
@@ -44,7 +44,7 @@ class Divider:
         limits = Limits(max_jobs=settings.MAX_JOBS_PER_PIPELINE, max_characters=settings.MAX_DOCUMENT_BYTES)
         parsed = definition.parse(self._document, media_type="application/json", limits=limits)
         with transaction.atomic():
-            pipeline, _ = submitting.submit(self._client, document=parsed)
+            pipeline, _ = submitting.submit(self._client, document=parsed, now=clock.now())
         division.divide_submitted(pipeline.pk)
         seconds = time.perf_counter() - began
         if (found := Job.objects.filter(pipeline=pipeline).count()) != self._jobs:

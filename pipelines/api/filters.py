@@ -7,6 +7,7 @@ from typing import Any
 import django_filters
 from django import forms
 from django.db.models import QuerySet
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -15,6 +16,7 @@ from rest_framework.filters import BaseFilterBackend, OrderingFilter
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from pipelines import clock
 from pipelines.definition.values import unusable_scalar
 from pipelines.models import Job, Pipeline
 from pipelines.states import State
@@ -61,12 +63,27 @@ class IdFilter(django_filters.Filter):
     field_class = forms.IntegerField
 
 
+class InstantField(IsoDateTimeField):
+    """A point in time; one that leaves the calendar in UTC, or an offset that PostgreSQL does not know, is none."""
+
+    def to_python(self, value: Any) -> Any:
+        found = super().to_python(value)
+        try:
+            return found and clock.in_utc(found)
+        except ValueError as error:
+            raise forms.ValidationError(self.error_messages["invalid"]) from error
+
+
+class InstantFilter(django_filters.IsoDateTimeFilter):
+    field_class = InstantField
+
+
 class PipelineFilter(django_filters.FilterSet):
     state = django_filters.MultipleChoiceFilter(choices=State.choices, distinct=False)
     name = django_filters.CharFilter()
     label = LabelFilter(help_text="key=value; may be repeated, every one must match.")
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = InstantFilter(field_name="created_at", lookup_expr="gte")
+    created_before = InstantFilter(field_name="created_at", lookup_expr="lt")
     client = django_filters.CharFilter(field_name="client__client_id", help_text="For staff: a client's id.")
 
     class Meta:

@@ -23,10 +23,18 @@ class KindSerializer(serializers.Serializer[Any]):
     example = serializers.DictField()
 
 
+class KindListSerializer(serializers.Serializer[Any]):
+    """A list like all others; there are never so many kinds that it has a second page."""
+
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+    results = KindSerializer(many=True)
+
+
 class KindListView(APIView):
     """The kinds of jobs this service has: versions, JSON Schemas of their params, examples."""
 
-    @extend_schema(responses=KindSerializer(many=True))
+    @extend_schema(responses=KindListSerializer)
     def get(self, request: Request) -> Response:
         listed = [
             {

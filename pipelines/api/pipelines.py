@@ -93,7 +93,7 @@ class PipelineViewSet(
             return Response(plan(document))
 
         def make() -> Answer:
-            pipeline, contents = submitting.submit(client, document=document)
+            pipeline, contents = submitting.submit(client, document=document, now=clock.now())
             return Answer(pipeline, status=201 if pipeline.divided else 202, contents=contents)
 
         key = request.headers.get("Idempotency-Key")

@@ -55,6 +55,8 @@ class Pipeline(models.Model):
             models.Index(fields=["id"], name="pipeline_unfinished", condition=models.Q(state__in=UNFINISHED)),
             models.Index(fields=["finished_at"], name="pipeline_finished", condition=models.Q(state__in=FINISHED)),
             models.Index(fields=["name"], name="pipeline_name"),
+            # A pipeline that is deleted is looked for in its reruns.
+            models.Index(fields=["rerun_of"], name="pipeline_rerun_of", condition=models.Q(rerun_of__isnull=False)),
         ]
         triggers = [*triggers.state_events("pipeline"), triggers.only_ready_at_first("pipeline")]
 

@@ -70,6 +70,7 @@ class Attempt:
         self.pipe: int | None = None
         self.is_watched = False
         self.timeout_at: float | None = None
+        self.held_until = 0.0  # as the guardian knows it
         self.stop: Stop | None = None
         self.kill_at: float | None = None
         self.was_killed = False

@@ -21,7 +21,7 @@ from pipelines.api.filters import OldestFirst
 from pipelines.models import Job
 from runners import logs
 from runners.kubernetes.work import NOTES
-from runners.models import Attempt
+from runners.models import Attempt, Outcome
 
 _WAIT_SECONDS_MAX = 30
 # Of a process's threads so many may wait; who finds none left is answered at once.
@@ -37,6 +37,7 @@ class PlainTextRenderer(JSONRenderer):
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):
     runner = serializers.CharField(source="runner_name")
+    outcome = serializers.ChoiceField(Outcome.choices, allow_blank=True, help_text="Empty while it is live.")
     exit_code = serializers.IntegerField(allow_null=True)
     evidence = serializers.SerializerMethodField()
 

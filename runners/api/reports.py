@@ -25,6 +25,9 @@ from runners.api.authentication import (
 from runners.api.parsers import BoundedJSONParser
 from runners.reports import MAX_ITEMS, Item, Reply, apply, read_item
 
+# What a single report is answered with in the form of a reply; whatever else goes wrong is a problem.
+_REPLIES = (200, 400, 404, 409, 413, 416)
+
 
 class ReportItemSerializer(serializers.Serializer[Any]):
     """One report of an attempt; which of the optional members there are depends on the event."""
@@ -97,7 +100,7 @@ class ReportView(APIView):
     parser_classes = [BoundedJSONParser]
     renderer_classes = [JSONRenderer]
 
-    @extend_schema(request=ReportItemSerializer, responses=ReplySerializer)
+    @extend_schema(request=ReportItemSerializer, responses=dict.fromkeys(_REPLIES, ReplySerializer))
     def post(self, request: Request, pk: int) -> Response:
         principal: AttemptPrincipal = request.user  # type: ignore[assignment]
         job, attempt = principal.key

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, F, Min, Q
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -50,6 +50,10 @@ class MeSerializer(serializers.Serializer[Any]):
     runners = serializers.ListField(child=serializers.CharField(), help_text="Those it may use; empty: all.")
 
 
+class UserSerializer(serializers.Serializer[Any]):
+    user = serializers.CharField(help_text="Staff have no limits of their own.")
+
+
 class QueueView(APIView):
     """The pool's use, and the backlog with its oldest wait per client and kind."""
 
@@ -74,9 +78,13 @@ class QueueView(APIView):
 
 
 class MeView(APIView):
-    """The client's limits and what it uses of them."""
+    """The client's limits and what it uses of them; for staff, who they are."""
 
-    @extend_schema(responses=MeSerializer)
+    @extend_schema(
+        responses=PolymorphicProxySerializer(
+            component_name="ClientOrUser", serializers=[MeSerializer, UserSerializer], resource_type_field_name=None
+        )
+    )
     def get(self, request: Request) -> Response:
         client = requesting_client(request)
         if client is None:

@@ -30,7 +30,11 @@ _PROBLEM: dict[str, Any] = {
             },
         },
         "errors_omitted": {"type": "integer", "description": "How many more mistakes there are."},
-        "scope": {"type": "string", "enum": ["client", "service"], "description": "429, 503, 422: whose limit it is."},
+        "scope": {
+            "type": "string",
+            "enum": ["client", "service", "pipeline"],
+            "description": "429, 503, 422: whose limit it is.",
+        },
         "limit": {"type": "integer"},
         "in_use": {"type": "integer"},
         "requested": {"type": "integer"},
@@ -44,5 +48,8 @@ def add_problems(result: dict[str, Any], generator: Any, request: Any, public: b
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path in result["paths"].values():
         for operation in path.values():
-            operation["responses"]["default"] = {"description": "Any error.", "content": content}
+            responses = operation["responses"]
+            for status in [status for status in responses if status >= "400"]:
+                responses[status]["content"] |= content  # a view that has another form for some has this one too
+            responses["default"] = {"description": "Any error.", "content": content}
     return result

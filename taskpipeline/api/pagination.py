@@ -9,12 +9,12 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
 from django.db.models import Model, Q
-from django.utils.timezone import is_naive
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
+from pipelines import clock
 from pipelines.definition.values import unusable_scalar
 
 _Position = tuple[Any, ...]
@@ -105,6 +105,6 @@ def _value(item: object, *, name: str, model: type[Model]) -> Any:
         raise ValueError(item)
     column: Any = model._meta.get_field(name.lstrip("-"))
     value = column.to_python(item)
-    if isinstance(value, datetime) and is_naive(value):
-        raise ValueError(item)
+    if isinstance(value, datetime):
+        return clock.in_utc(value)
     return value

@@ -36,6 +36,15 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+# Said here as well as by the middleware: what the outermost of it refuses, an unknown host, passes none.
+_HARMLESS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
 # The most particular class that fits decides.
 _STATUS: dict[type[Exception], int] = {
     DocumentErrors: 400,
@@ -106,9 +115,20 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     return plain(Problem(400, "The request is malformed or for another host."))
 
 
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer a page that whoever asks may not see."""
+    return plain(Problem(403, "You may not do this."))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """Answer a form that came from another site, or from a page of before the last login (CSRF_FAILURE_VIEW)."""
+    return plain(Problem(403, f"{reason or 'CSRF verification failed.'} Load the page again, then send its form."))
+
+
 def plain(problem: Problem) -> HttpResponseBase:
     """Return the response of a view that is none of DRF's."""
-    return JsonResponse(problem.body, status=problem.status, content_type=MEDIA_TYPE, headers=problem.headers)
+    headers = _HARMLESS | problem.headers
+    return JsonResponse(problem.body, status=problem.status, content_type=MEDIA_TYPE, headers=headers)
 
 
 def _problem(error: Exception) -> Problem | None:

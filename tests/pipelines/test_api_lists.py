@@ -126,6 +126,13 @@ def test_pipelines_are_filtered_by_when_they_were_made(api: Api, owner: Credenti
     assert names(api, "pipelines/", created_after="2000-01-01T00:00:00Z", created_before=moment) == ["p0"]
 
 
+def test_a_moment_is_taken_with_offsets_that_postgresql_refuses(api: Api, owner: Credentials) -> None:
+    a_pipeline(owner.client, {"build": ["a"]}, name="p0")
+    assert names(api, "pipelines/", created_after="2000-01-01T00:00:00-17:31") == ["p0"]
+    cursor = base64.urlsafe_b64encode(json.dumps([0, "2000-01-01T00:00:00-17:31", 1]).encode()).decode()
+    assert names(api, "pipelines/", ordering="created_at", cursor=cursor) == ["p0"]
+
+
 def test_only_staff_filter_by_client(api: Api, owner: Credentials) -> None:
     other = create_client("other")
     a_pipeline(owner.client, {"build": ["a"]}, name="mine")
@@ -159,7 +166,8 @@ def test_jobs_are_filtered(api: Api, owner: Credentials) -> None:
         "state=DOING", "state=READY&state=x", "state=%00", "name=%00", "label=team", "label=a%00=b", "label=a=%00",
         "created_after=yesterday", "created_before=2026-02-30", "client=%00", "ordering=client", "ordering=id,nope",
         "ordering=--id", "page_size=abc", "page_size=0", "page_size=-1", f"page_size={'9' * 5000}", "cursor=garbage",
-        "cursor=", "cursor=%ff",
+        "cursor=", "cursor=%ff", "created_after=0001-01-01T00:00:00%2B05:00",
+        "created_before=9999-12-31T23:00:00-05:00",
     ],
 )  # fmt: skip
 def test_a_bad_filter_of_pipelines_is_told(query: str, api: Api) -> None:
@@ -180,6 +188,7 @@ def test_a_bad_filter_of_jobs_is_told(query: str, api: Api) -> None:
         ("id", [0, "x"]), ("id", [0, None]), ("id", [0]), ("id", [0, 1, 2]), ("id", {"a": 1}), ("id", 7), ("id", []),
         ("name", [0, "\0", 1]), ("name", [0, "\ud800", 1]), ("name", [0, [], 1]), ("created_at", [0, "noon", 1]),
         ("created_at", [0, "2026-01-01T00:00:00", 1]), ("priority", [0, 1.5, 1]), ("id", [0, 2**70]),
+        ("created_at", [0, "9999-12-31T23:00:00-05:00", 1]),
     ],
 )  # fmt: skip
 def test_a_forged_cursor_is_told(ordering: str, position: object, api: Api) -> None:

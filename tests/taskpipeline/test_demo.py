@@ -95,3 +95,12 @@ def test_the_logs_shown_are_those_of_attempts_that_did_not_succeed(console: Cons
     assert "job 1: attempt 1 timed out" in printed(console)
     assert "log of attempt 1" in printed(console)
     assert "attempt 2" not in printed(console)
+
+
+def test_a_log_does_not_steer_the_terminal(console: Console) -> None:
+    log = "\x1b[2Jred\x1b]0;title\x07\n\x9b31mgone\rback\n"
+    view.show_failure(console, job(1, State.ERROR), attempt={"number": 1, "outcome": "failed", "exit_code": 1}, log=log)
+    text = printed(console)
+    assert "[2Jred" in text
+    assert "back" in text
+    assert not set(text) & set("\x1b\x9b\x07\r")

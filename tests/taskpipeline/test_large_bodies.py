@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from django.conf import settings as service
-from django.db import connection
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -23,9 +18,9 @@ from runners.registration import create_runner
 from tests.api import document
 from tests.clients.conftest import basic, bearer
 from tests.concurrency import PATIENCE_SECONDS
+from tests.web import Address, gunicorn
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 1 << 20
 DOCUMENT = json.dumps(document()).encode()
 
@@ -36,23 +31,12 @@ def owner() -> Credentials:
 
 
 @pytest.fixture
-def gunicorn(transactional_db: None, tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """Start the web server as the stack does, on the tests' database; return its address."""
-    database = urlsplit(service.DATABASE_URL)._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
-    listener = socket.create_server(("127.0.0.1", 0))
-    environment = os.environ | {"DATABASE_URL": database, "MAX_DOCUMENT_BYTES": str(LIMIT), "VAR_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "gunicorn", "taskpipeline.wsgi", "--bind", f"fd://{listener.fileno()}"]
-    command += ["--worker-class", "gthread", "--threads", "4", "--no-control-socket", "--log-level", "warning"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=[listener.fileno()]) as server:
-        try:
-            yield listener.getsockname()
-        finally:
-            server.terminate()
-            server.wait(PATIENCE_SECONDS)
-            listener.close()
+def server(transactional_db: None, tmp_path: Path) -> Iterator[Address]:
+    with gunicorn(tmp_path, MAX_DOCUMENT_BYTES=str(LIMIT)) as address:
+        yield address
 
 
-def ask(address: tuple[str, int], *, path: str, body: bytes, headers: dict[str, str], chunked: bool = False) -> bytes:
+def ask(address: Address, *, path: str, body: bytes, headers: dict[str, str], chunked: bool = False) -> bytes:
     """Send the whole request, then read: who never looks at the answer before the end is who loses it."""
     sent = {"Host": "127.0.0.1", "Connection": "close", "Content-Type": "application/json", **headers}
     sent |= {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(len(body))}
@@ -76,29 +60,29 @@ def status(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
 
 
-def test_the_answer_to_a_body_that_is_too_large_arrives(gunicorn: tuple[str, int], owner: Credentials) -> None:
+def test_the_answer_to_a_body_that_is_too_large_arrives(server: Address, owner: Credentials) -> None:
     identity = basic(owner.client_id, owner.client_secret)
     body = b" " * (8 * LIMIT)
     for chunked in (False, True):
-        answer = ask(gunicorn, path="/api/v1/pipelines/", body=body, headers=identity, chunked=chunked)
+        answer = ask(server, path="/api/v1/pipelines/", body=body, headers=identity, chunked=chunked)
         assert status(answer) == 413
         assert b"application/problem+json" in answer
         assert str(LIMIT).encode() in answer
     worker = bearer(create_runner("local").token)
-    assert status(ask(gunicorn, path="/api/v1/reports/", body=body, headers=worker)) == 413
+    assert status(ask(server, path="/api/v1/reports/", body=body, headers=worker)) == 413
 
 
-def test_a_body_in_chunks_is_read_like_any_other(gunicorn: tuple[str, int], owner: Credentials) -> None:
+def test_a_body_in_chunks_is_read_like_any_other(server: Address, owner: Credentials) -> None:
     identity = basic(owner.client_id, owner.client_secret)
-    answer = ask(gunicorn, path="/api/v1/pipelines/", body=DOCUMENT, headers=identity, chunked=True)
+    answer = ask(server, path="/api/v1/pipelines/", body=DOCUMENT, headers=identity, chunked=True)
     assert status(answer) == 201
     assert Pipeline.objects.get().client == owner.client
-    assert status(ask(gunicorn, path="/api/v1/pipelines/", body=b"", headers=identity, chunked=True)) == 400
+    assert status(ask(server, path="/api/v1/pipelines/", body=b"", headers=identity, chunked=True)) == 400
     worker = bearer(create_runner("local").token)
     reports = b'{"reports": []}'
-    assert status(ask(gunicorn, path="/api/v1/reports/", body=reports, headers=worker, chunked=True)) == 200
+    assert status(ask(server, path="/api/v1/reports/", body=reports, headers=worker, chunked=True)) == 200
     strange = identity | {"Content-Type": "application/json; charset*=bogus''x"}
-    assert status(ask(gunicorn, path="/api/v1/pipelines/", body=DOCUMENT, headers=strange)) == 415
+    assert status(ask(server, path="/api/v1/pipelines/", body=DOCUMENT, headers=strange)) == 415
 
 
 def test_django_s_own_server_answers_too_and_asks_for_a_length(

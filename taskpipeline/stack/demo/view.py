@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,8 @@ STYLES = {
     State.ERROR: "red",
 }
 LOG_LINES = 12
+# C0 and C1, but for the ends of lines and the tabulator.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 
 
 def table(pipeline: Mapping[str, Any]) -> RenderableType:
@@ -102,8 +105,8 @@ def jobs(pipeline: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 
 def show_failure(console: Console, job: Mapping[str, Any], *, attempt: Mapping[str, Any], log: str) -> None:
-    """Print the end of the log of an attempt that failed."""
-    lines = log.splitlines()[-LOG_LINES:]
+    """Print the end of the log of an attempt that failed, less what would steer the terminal."""
+    lines = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", log).splitlines()[-LOG_LINES:]
     title = f"{job['name']}: attempt {attempt['number']} {attempt['outcome'].replace('_', ' ')}"
     if attempt["exit_code"] is not None:
         title += f", exit code {attempt['exit_code']}"
