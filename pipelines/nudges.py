@@ -30,8 +30,8 @@ def nudge(task: str = TOP_UP, *args: Any) -> None:
     transaction.on_commit(lambda: send(task, args=args))
 
 
-def send(task: str, *, args: tuple[Any, ...] = (), queue: str = "control") -> bool:
-    """Publish the task; return whether the broker took it.
+def send(task: str, *, args: tuple[Any, ...] = (), queue: str = "control", shown: str | None = None) -> bool:
+    """Publish the task; return whether the broker took it. `shown` is what Celery shows in place of its arguments.
 
     A top-up that is asked for already is asked for once: a thousand submissions a second are a few rounds. A broker
     that is away must fail no request and hold none up: one try, and the beat rounds make up for it.
@@ -39,7 +39,7 @@ def send(task: str, *, args: tuple[Any, ...] = (), queue: str = "control") -> bo
     try:
         if task == TOP_UP and not _redis().set(_ASKED, 1, nx=True, px=_ASKED_MILLISECONDS):
             return True
-        current_app.send_task(task, args=args, queue=queue, retry=False, ignore_result=True)
+        current_app.send_task(task, args=args, queue=queue, retry=False, ignore_result=True, argsrepr=shown)
     except (OperationalError, redis.RedisError) as error:
         logger.warning("broker is away", extra={"task": task, "queue": queue, "error": type(error).__name__})
         return False

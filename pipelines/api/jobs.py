@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,7 +14,8 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from pipelines import cancelling, clock, definition, editing
+from clients import vault
+from pipelines import cancelling, clock, definition, editing, masking
 from pipelines.api import bodies
 from pipelines.api.filters import Filtering, IdOrdering, JobFilter
 from pipelines.api.raw_forms import JOB, RawForms
@@ -45,7 +47,10 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
         """Add a job: the document's job fields plus `pipeline`; eligible at once if its stage is open."""
         value = self._value(request)
         pipeline = self._pipeline_named(value)
-        spec = definition.parse_job({name: item for name, item in value.items() if name != "pipeline"})
+        spec = definition.parse_job(
+            {name: item for name, item in value.items() if name != "pipeline"},
+            secrets=partial(vault.names_of, pipeline.client_id),
+        )
         try:
             job = editing.add_job(pipeline, spec=spec)
         except UnknownStage as error:
@@ -57,7 +62,16 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change priority, params, retry_attempt, allow_failure or timeout while it is READY."""
         job = self.get_object()
-        values = definition.parse_job_changes(self._value(request), kind=job.kind, version=job.version, name=job.name)
+        value = self._value(request)
+        if isinstance(value, Mapping) and "params" in value:
+            value = {**value, "params": masking.restored(value["params"], job=job)}
+        values = definition.parse_job_changes(
+            value,
+            kind=job.kind,
+            version=job.version,
+            name=job.name,
+            secrets=partial(vault.names_of, job.client_id),
+        )
         return Response(JobSerializer(editing.edit_job(job, values=values)).data)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:

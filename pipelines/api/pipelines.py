@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clients import vault
 from clients.principals import requesting_client, submitting_client
 from pipelines import admission, cancelling, clock, definition, editing, idempotency, pruning, submitting
 from pipelines.api import bodies
@@ -80,7 +82,12 @@ class PipelineViewSet(
         """Submit a pipeline as YAML or JSON; a large one is divided after the answer (202)."""
         client = submitting_client(request)
         body = bodies.body_of(request)
-        document = definition.parse(body.content, media_type=body.media_type, limits=bodies.limits())
+        document = definition.parse(
+            body.content,
+            media_type=body.media_type,
+            limits=bodies.limits(),
+            secrets=partial(vault.names_of, client.pk),
+        )
         if _is_dry_run(request):
             admission.check_fits(client, jobs=len(document.jobs))
             return Response(plan(document))

@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from pipelines.api.rows import RowSerializer
+from pipelines.masking import shown_params
 from pipelines.models import Event, Job, Pipeline, Stage
 from pipelines.states import FINISHED
 
@@ -18,7 +19,7 @@ class JobSerializer(RowSerializer[Job]):
     pipeline = serializers.IntegerField(source="pipeline_id")
     stage = serializers.CharField(source="stage.name")
     runner = serializers.CharField(source="runner_name")
-    params = serializers.DictField()
+    params = serializers.SerializerMethodField()
     result = serializers.JSONField(allow_null=True)
 
     class Meta:
@@ -29,6 +30,10 @@ class JobSerializer(RowSerializer[Job]):
             "signal", "runner", "cancel_requested_at", "created_at", "eligible_at", "started_at", "finished_at",
         )  # fmt: skip
         read_only_fields = fields
+
+    @extend_schema_field(serializers.DictField())
+    def get_params(self, job: Job) -> Any:
+        return shown_params(job)
 
 
 class StageSerializer(serializers.ModelSerializer[Stage]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -17,7 +17,7 @@ class JobSpec:
     stage: str
     kind: str
     version: str
-    params: Mapping[str, Any]
+    params: Mapping[str, Any] = field(repr=False)
     """As given: what was left out stays out, so that the kind decides when the job is executed."""
     priority: int = 10
     retry_attempt: int = 0

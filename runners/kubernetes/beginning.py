@@ -81,9 +81,13 @@ def refusal(error: ClusterError, *, work: Work) -> Verdict | None:
     elif isinstance(error, Conflict):
         advice = "Somebody else manages these fields; leave them to them, or have them give the fields up."
     evidence = {
-        "api": {"status": error.status, "reason": error.api_reason, "causes": [dict(c) for c in error.causes][:10]}
+        "api": {
+            "status": error.status,
+            "reason": error.api_reason,
+            "causes": [{name: work.told(text) for name, text in cause.items()} for cause in error.causes[:10]],
+        }
     }
-    return Verdict("failed", reason, f"{error.message} {advice}", evidence=evidence)
+    return Verdict("failed", reason, f"{work.told(error.message)} {advice}", evidence=evidence)
 
 
 def _passes_by(error: ClusterError) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Protocol
 
+from runners.filling import Unfillable
 from runners.kubernetes.beginning import REFUSALS, is_still_wanted, not_allowed, refusal
 from runners.kubernetes.exceptions import AlreadyThere, NotFound
 from runners.kubernetes.job_verdicts import ending_message, judge_job, judge_timeout
@@ -14,7 +16,7 @@ from runners.kubernetes.objects import is_of_attempt, job_manifest, object_name
 from runners.kubernetes.reading import owned_by, uid_of
 from runners.kubernetes.snapshot import Snapshot
 from runners.kubernetes.standing import Standing, Verdict
-from runners.kubernetes.work import Findings, Work
+from runners.kubernetes.work import SECRETS, Findings, Work
 from runners.models import Cluster, StopReason
 from runners.reports.items import Alive, Progress, Started
 
@@ -41,6 +43,7 @@ class JobFollower:
         snapshot: Snapshot,
         findings: Findings,
         logs: LogCopier,
+        flush: Callable[[], None],
         now: datetime,
     ) -> None:
         self._cluster = cluster
@@ -48,6 +51,7 @@ class JobFollower:
         self._snapshot = snapshot
         self._findings = findings
         self._logs = logs
+        self._flush = flush
         self._now = now
         self._looks = _LOOKS_PER_ROUND
         self.to_delete: list[Object] = []
@@ -59,7 +63,8 @@ class JobFollower:
         if found is None:
             self._without_object(work)
             return
-        pods = owned_by(uid_of(found), among=self._snapshot.pods.get(work.key, []))
+        found = work.masked(found)
+        pods = [work.masked(pod) for pod in owned_by(uid_of(found), among=self._snapshot.pods.get(work.key, []))]
         if not work.is_started:
             self._started(work, found)
         if work.decided:
@@ -75,7 +80,7 @@ class JobFollower:
         elif work.is_to_stop or standing.verdict:
             verdict = self._stopped(work, found, pods) if work.is_to_stop else standing.verdict
             self._logs.copy_all(work, pods, patiently=False)
-            self._findings.note(work, decided=asdict(verdict) if verdict else None)
+            self._findings.note(work, decided=asdict(work.cleared(verdict)) if verdict else None)
             self.to_delete.append(found)
         else:
             self.running.append((work, pods))
@@ -100,6 +105,9 @@ class JobFollower:
             return
         try:
             created = self._create_or_find(work)
+        except Unfillable as unfillable:
+            self._end(work, Verdict("failed", unfillable.reason, unfillable.message))
+            return
         except REFUSALS as error:
             if verdict := refusal(error, work=work):
                 self._end(work, verdict)
@@ -117,8 +125,13 @@ class JobFollower:
 
         None of a namesake that went in between: the next round tries again.
         """
+        filled = work.filled(self._findings)
+        if SECRETS in work.notes:
+            # Written before the cluster is told: a crash in between must not leave an object with values that are
+            # noted nowhere.
+            self._flush()
         try:
-            return self._api.create_job(work.order.namespace, job_manifest(work.order))
+            return self._api.create_job(work.order.namespace, job_manifest(filled))
         except AlreadyThere:
             try:
                 return self._api.get_job(work.order.namespace, object_name(work.order))
@@ -131,7 +144,7 @@ class JobFollower:
         if not went_wrong and not (standing.wants_events and self._may_look()):
             return standing
         # Only what went wrong, or does not come to pass, is worth requests of its own.
-        return judge_job(found, pods=pods, events=self._events(found, pods), now=self._now)
+        return judge_job(found, pods=pods, events=self._events(work, found, pods), now=self._now)
 
     def _may_look(self) -> bool:
         """Take one of the round's looks at what waiting Jobs wait for: requests grow with rounds, not with jobs."""
@@ -140,14 +153,14 @@ class JobFollower:
 
     def _stopped(self, work: Work, found: Object | None, pods: list[Object]) -> Verdict:
         if work.attempt.stop_reason == StopReason.TIMEOUT and work.order.timeout:
-            events = self._events(found, pods) if found else []
+            events = self._events(work, found, pods) if found else []
             return judge_timeout(found, pods=pods, events=events, timeout=work.order.timeout, now=self._now)
         return Verdict("cancelled", "cancelled", "It was cancelled.")
 
-    def _events(self, found: Object, pods: list[Object]) -> list[Object]:
+    def _events(self, work: Work, found: Object, pods: list[Object]) -> list[Object]:
         abouts = [found["metadata"]["uid"], *(pod["metadata"]["uid"] for pod in pods[:3])]
         namespace = found["metadata"]["namespace"]
-        return [event for about in abouts for event in self._api.list_events(namespace, about=about)]
+        return [work.masked(event) for about in abouts for event in self._api.list_events(namespace, about=about)]
 
     def _started(self, work: Work, found: Object) -> None:
         self._findings.items.append(
@@ -156,19 +169,21 @@ class JobFollower:
 
     def _report(self, work: Work, standing: Standing) -> None:
         job, attempt = work.key
-        if (standing.progress, standing.message) == tuple(work.notes.get("said", (None, ""))):
+        message = work.told(standing.message)
+        if (standing.progress, message) == tuple(work.notes.get("said", (None, ""))):
             self._findings.items.append(Alive(job=job, attempt=attempt, event="alive"))
             return
         self._findings.items.append(
-            Progress(job=job, attempt=attempt, event="progress", progress=standing.progress, message=standing.message)
+            Progress(job=job, attempt=attempt, event="progress", progress=standing.progress, message=message)
         )
-        self._findings.note(work, said=[standing.progress, standing.message])
+        self._findings.note(work, said=[standing.progress, message])
 
     def _delete(self, found: Object) -> None:
         if not found["metadata"].get("deletionTimestamp"):
             self.to_delete.append(found)
 
     def _end(self, work: Work, verdict: Verdict) -> None:
+        self._logs.flush(work)
         if warnings := work.notes.get("log_warnings"):
             verdict.evidence["log_warnings"] = warnings
         self._findings.end(work, verdict)

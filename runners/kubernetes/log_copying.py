@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from django.conf import settings
 
 from runners.kubernetes.exceptions import ClusterError, ServerFault, TooManyRequests, Unauthorized, Unreachable
+from runners.kubernetes.masked_logs import MaskedLog, prefixed
 from runners.kubernetes.pod_logs import Cursor, LogPage
 from runners.kubernetes.work import Findings, Work
 from runners.reports.items import LOG_BYTES, Log
@@ -20,6 +21,8 @@ PATIENCE = timedelta(minutes=1)
 """How long an end waits for a log that its node does not give; then the rest of it is given up, with a warning."""
 _PAGE_BYTES = LOG_BYTES // 4
 _SILENT_NODES = 3
+_MASKED = "masked_logs"
+"""The note of what masking holds back, by pod."""
 # The API server's own trouble: the round is tried again.
 _PASSING = (Unauthorized, TooManyRequests)
 # The API server asks the node for a log: this may be the trouble of that node alone.
@@ -62,8 +65,16 @@ class LogCopier:
             self._findings.note(work, log_missing_since=since.isoformat())
             return False
         for pod, error in missing.items():
-            self._warn(work, pod, f"{error.reason}: {error.message}")
+            self._warn(work, pod, f"{error.reason}: {work.told(error.message)}")
         return True
+
+    def flush(self, work: Work) -> None:
+        """Tell what masking still holds back of its pods' logs: nothing follows."""
+        if work.masker is None:
+            return
+        for note in (work.notes.get(_MASKED) or {}).values():
+            self._add(work, MaskedLog.from_note(note, masker=work.masker).flush())
+        self._findings.note(work, **{_MASKED: {}})
 
     def _copy(self, work: Work, pods: list[dict[str, Any]], *, pages: int) -> dict[str, ClusterError]:
         """Copy up to so many pages of each pod that has said anything; return the pods whose node gave nothing."""
@@ -72,11 +83,11 @@ class LogCopier:
         missing: dict[str, ClusterError] = {}
         for pod in _have_logs(pods):
             name, node = pod["metadata"]["name"], str((pod.get("spec") or {}).get("nodeName") or "")
-            prefix = f"[{name}] ".encode() if len(pods) > 1 else b""
+            prefix = f"[{name}] " if len(pods) > 1 else ""
             try:
                 self._ask(node)
                 for page in self._pages(work, name, container, cursor=Cursor.from_json(cursors.get(name)), pages=pages):
-                    self._append(work, page.text, prefix=prefix)
+                    self._append(work, page.text, pod=name, prefix=prefix)
                     if page.gap:
                         self._warn(work, name, "gap: lines may be missing that the node had rotated away.")
                     cursors[name] = page.cursor.to_json()
@@ -87,7 +98,7 @@ class LogCopier:
                 self._silent.add(node)
                 missing[name] = error
             except ClusterError as error:
-                self._warn(work, name, f"{error.reason}: {error.message}")
+                self._warn(work, name, f"{error.reason}: {work.told(error.message)}")
         self._findings.note(work, cursors=cursors)
         return missing
 
@@ -104,13 +115,23 @@ class LogCopier:
             if not page.more:
                 return
 
-    def _append(self, work: Work, text: bytes, *, prefix: bytes) -> None:
-        if not text:
-            return
-        if prefix:
-            text = b"".join(prefix + line for line in text.splitlines(keepends=True))
+    def _append(self, work: Work, text: bytes, *, pod: str, prefix: str) -> None:
         # As every runner reports it: valid UTF-8 without NULs, at the offset of that text.
         shown = text.decode("utf-8", "replace").replace("\0", "\ufffd")
+        if work.masker is None:
+            self._add(work, prefixed(shown, prefix=prefix))
+            return
+        notes: dict[str, str] = dict(work.notes.get(_MASKED) or {})
+        if pod in notes:
+            log = MaskedLog.from_note(notes[pod], masker=work.masker)
+        else:
+            log = MaskedLog.begin(work.masker, prefix=prefix)
+        self._add(work, log.feed(shown))
+        self._findings.note(work, **{_MASKED: notes | {pod: log.to_note()}})
+
+    def _add(self, work: Work, shown: str) -> None:
+        if not shown:
+            return
         offset = work.notes.get("log_size", work.attempt.log_size)
         job, attempt = work.key
         self._findings.items.append(Log(job=job, attempt=attempt, event="log", offset=offset, text=shown))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from runners.kinds.k8s_deployment import DeploymentParams
@@ -38,7 +38,7 @@ class Order:
     client: int
     kind: str
     version: str
-    params: dict[str, Any]
+    params: dict[str, Any] = field(repr=False)
     timeout: int | None
     namespace: str
     stop_grace_seconds: int = 10

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from clients.exceptions import UnsealError
 from pipelines import clock
+from runners.filling import SECRET_UNREADABLE
 from runners.kinds.k8s_deployment import K8sDeployment
 from runners.kubernetes import snapshot
 from runners.kubernetes.deployments import DeploymentFollower
@@ -12,9 +14,10 @@ from runners.kubernetes.exceptions import ClusterError, ServerFault, Unreachable
 from runners.kubernetes.jobs import JobFollower
 from runners.kubernetes.log_copying import LogCopier
 from runners.kubernetes.recording import record
+from runners.kubernetes.standing import Verdict
 from runners.kubernetes.sweeping import leftovers
 from runners.kubernetes.turns import Turn
-from runners.kubernetes.work import Findings, live_work
+from runners.kubernetes.work import SECRETS, Findings, Work, live_work
 from runners.models import Installation
 
 # What may be the trouble of one object alone: an admission webhook that fails for it, a node that does not answer.
@@ -58,16 +61,21 @@ def run(turn: Turn, *, api: Any) -> None:
     def flush() -> None:
         record(findings, runner=cluster.runner_id, now=clock.now())
 
-    jobs = JobFollower(cluster=cluster, api=api, snapshot=seen, findings=findings, logs=logs, now=now)
+    jobs = JobFollower(cluster=cluster, api=api, snapshot=seen, findings=findings, logs=logs, flush=flush, now=now)
     deployments = DeploymentFollower(cluster=cluster, api=api, snapshot=seen, findings=findings, flush=flush, now=now)
     try:
         # What runs comes before what is to begin.
         for work in sorted(works, key=lambda each: not each.is_started):
             if turn.is_half_over:  # the rest of it is for what is to be deleted; the next one comes soon
                 break
+            if not _is_readable(work, findings=findings):
+                continue
             try:
                 (deployments if work.order.kind == K8sDeployment.name else jobs).follow(work)
-            except _FAULTS as error:
+            except ClusterError as error:
+                error.message = work.told(error.message)  # it is shown with the runner
+                if not isinstance(error, _FAULTS):
+                    raise
                 trouble.add(error)
     finally:
         # Also what was found before the API server went away.
@@ -83,3 +91,15 @@ def run(turn: Turn, *, api: Any) -> None:
     finally:
         flush()
     trouble.tell()
+
+
+def _is_readable(work: Work, *, findings: Findings) -> bool:
+    """End an attempt whose secrets cannot be read any more: nothing of it could be masked. Its Job is swept."""
+    try:
+        _ = work.masker
+    except UnsealError:
+        del work.notes[SECRETS]
+        message = "The secrets it was given cannot be read any more: the key they were encrypted under is gone."
+        findings.end(work, Verdict("failed", SECRET_UNREADABLE, message))
+        return False
+    return True
