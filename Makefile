@@ -58,6 +58,10 @@ bench: install-dev  ## measure everything beside its baselines, some ten minutes
 bench-quick: install-dev  ## the same at smaller sizes, in under two minutes
 	@$(PY) -m benchmarks --quick $(ARGS)
 
+.PHONY: chaos
+chaos: install-dev  ## kill, freeze and cut off everything under load, some three minutes (SEED=n to repeat a run)
+	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 ##@ Single processes, beside a stack or on servers named by DATABASE_URL and REDIS_URL
 
 .PHONY: migrate

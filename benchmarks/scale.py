@@ -34,6 +34,7 @@ class Scale:
     spread: Backlog
     others: tuple[Backlog, ...] = ()
     document_jobs: int
+    cluster_jobs: tuple[int, ...]  # Kubernetes jobs at once
     waiting: int  # documents of so many jobs, while clients poll
     pollers: int
     polled_seconds: float
@@ -66,6 +67,7 @@ FULL = Scale(
     spread=Backlog(1_000_000, clients=10_000),
     others=(Backlog(10_000, clients=100), Backlog(100_000, clients=100), Backlog(100_000, clients=1)),
     document_jobs=10_000,
+    cluster_jobs=(50, 500),
     waiting=10,
     pollers=200,
     polled_seconds=20,
@@ -85,6 +87,7 @@ QUICK = Scale(
     large=Backlog(100_000, clients=100),
     spread=Backlog(100_000, clients=10_000),
     document_jobs=10_000,
+    cluster_jobs=(10, 100),
     waiting=2,
     pollers=200,
     polled_seconds=6,
@@ -104,6 +107,7 @@ TINY = Scale(
     large=Backlog(200, clients=10),
     spread=Backlog(200, clients=20),
     document_jobs=20,
+    cluster_jobs=(2, 4),
     waiting=2,
     pollers=4,
     polled_seconds=0.4,

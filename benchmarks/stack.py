@@ -92,7 +92,15 @@ class Stack:
     def forget(self) -> None:
         """Remove all pipelines, so that each run begins alike."""
         eventually(lambda: not self._live(), what="the last attempts to be over")
-        self.query("TRUNCATE pipelines_pipeline CASCADE")
+        eventually(self._is_emptied, what="the tables to be free")
+
+    def _is_emptied(self) -> bool:
+        """Empty the tables; a round that reads some of them meanwhile may be in the way."""
+        try:
+            self.query("TRUNCATE pipelines_pipeline, pipelines_event CASCADE")
+        except psycopg.errors.DeadlockDetected:
+            return False
+        return True
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url, autocommit=True) as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from benchmarks import claims, dividing, idle, latency, polling, web, workloads
+from benchmarks import claims, clusters, dividing, idle, latency, polling, web, workloads
 from benchmarks.ground import Ground
 from benchmarks.rows import Outcome
 from benchmarks.scale import Scale
@@ -22,4 +22,5 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "polling": polling.polling,
     "claim": claims.claim,
     "division": dividing.division,
+    "cluster": clusters.requests,
 }

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from oauth2_provider import admin as provider_admin
 
 from clients import registration
+from clients.admin_named_secrets import NamedSecrets
 from clients.admin_secrets import SecretPages
 from clients.models import Client
 from clients.usage import use_of
@@ -50,6 +51,9 @@ class ClientAdmin(SecretPages):
     fields = ("name", "is_active", *LIMITS, "client_id", "created", "secret_changed_at", "has_previous_secret")
     readonly_fields = ("client_id", "created", "secret_changed_at", "has_previous_secret")
     view_on_site = False
+
+    def get_inlines(self, request: HttpRequest, obj: Client | None) -> Any:
+        return [NamedSecrets] if obj else []
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)

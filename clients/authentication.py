@@ -3,9 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import reverse
-from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from oauth2_provider.models import AccessToken
 from oauth2_provider.settings import oauth2_settings
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -25,21 +23,26 @@ class ClientAuthentication(BaseAuthentication):
         return f'Bearer realm="{REALM}"{error}'
 
 
+# Raw SQL: asked with every request, and Django takes three times as long to build it as PostgreSQL to answer it.
+_BEARER = """
+SELECT client.* FROM oauth2_provider_accesstoken AS token
+JOIN clients_client AS client ON client.id = token.application_id
+WHERE token.token_checksum = %s AND token.expires > statement_timestamp()
+"""
+
+
 class BearerAuthentication(ClientAuthentication):
     """Authenticate a client by an access token in the Authorization header, and nowhere else. One query."""
 
-    def authenticate(self, request: Request) -> tuple[Client, AccessToken] | None:
+    def authenticate(self, request: Request) -> tuple[Client, str] | None:
         if _scheme(request) != "bearer":
             return None
         token = request.headers["Authorization"].partition(" ")[2].strip()
-        found = (
-            AccessToken.objects.select_related("application")
-            .filter(token_checksum=token_checksum(token), expires__gt=timezone.now())
-            .first()
-        )
-        if found is None or found.application is None or not found.application.honours(token):
+        checksum = token_checksum(token)
+        client = next(iter(Client.objects.raw(_BEARER, [checksum])), None)
+        if client is None or not client.honours(token):
             raise AuthenticationFailed("The access token is unknown, expired or revoked.")
-        return found.application, found
+        return client, checksum
 
 
 class ClientBasicAuthentication(ClientAuthentication):

@@ -14,3 +14,15 @@ class UnsealError(ClientError):
 
 class UnknownRunnerError(ClientError):
     """A client was to be given a runner that does not exist."""
+
+
+class InvalidSecret(ClientError):
+    """A secret's name or value is not as it must be; `field` says which of the two."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class TooManySecrets(ClientError):
+    """A client holds as many secrets as it may; delete one that is not used any more."""

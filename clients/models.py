@@ -17,6 +17,9 @@ from clients.webhooks import new_sealed_webhook_secret
 
 MAX_PRIORITY = 32767
 DEFAULT_PRIORITY = 10
+SECRET_NAME = "[A-Za-z_][A-Za-z0-9_]*"  # noqa: S105  # a pattern
+SECRET_NAME_LENGTH = 128
+SECRET_NAME_RULE = f"Letters, digits and underscores, the first no digit; at most {SECRET_NAME_LENGTH}."
 
 no_control_characters = RegexValidator(
     r"[\x00-\x1f\x7f-\x9f]", "A name has no control characters.", inverse_match=True, code="control_characters"
@@ -165,3 +168,28 @@ class Client(AbstractApplication):
 
     def has_module_perms(self, app_label: str) -> bool:
         return False
+
+
+class NamedSecret(models.Model):
+    """A value that a client keeps here under a name, for params to refer to; what is kept of it is encrypted.
+
+    Written and read by `clients.vault` alone. The value goes in and never comes out, except into execute requests.
+    """
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="secrets", db_index=False)
+    name = models.CharField(
+        max_length=SECRET_NAME_LENGTH,
+        validators=[RegexValidator(rf"\A{SECRET_NAME}\Z", SECRET_NAME_RULE)],
+        help_text="Params refer to it by this as ${{ secrets.NAME }}.",
+    )
+    sealed_value = models.TextField(editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "named secret"
+        ordering = ("name",)
+        constraints = [models.UniqueConstraint(fields=["client", "name"], name="named_secret_unique")]
+
+    def __str__(self) -> str:
+        return self.name

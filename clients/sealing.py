@@ -30,6 +30,15 @@ def unseal(sealed: str) -> str:
         raise UnsealError from error
 
 
+def resealed(sealed: str) -> str:
+    """Return the same under SECRET_KEY, unchanged if it is already; raise UnsealError as `unseal` does."""
+    try:
+        _box((settings.SECRET_KEY,)).decrypt(sealed.encode())
+    except InvalidToken:
+        return seal(unseal(sealed))
+    return sealed
+
+
 @lru_cache(maxsize=4)
 def _box(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(_derive(key)) for key in keys])

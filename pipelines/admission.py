@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection
 
 from clients.models import Client
+from pipelines import clock
 from pipelines.exceptions import LimitReached, NeverFits
 from pipelines.models import Job
 from pipelines.states import FINISHED
@@ -29,16 +30,19 @@ SELECT (SELECT count(*) FROM (
 """
 
 
-def admit(client_id: int, *, jobs: int, now: datetime) -> Client:
-    """Lock the client's row and return it, if that many more jobs may wait; raise LimitReached or NeverFits.
+def admit(client: Client, *, jobs: int) -> None:
+    """Raise LimitReached or NeverFits unless that many more jobs of the client may wait.
 
-    To be called in the transaction that writes the jobs, before it locks anything else: the lock (and, where the
-    service has a limit, an advisory one) is what makes racing submissions exact.
+    To be called in the transaction that writes the jobs, before it locks anything else. Where there is a limit (the
+    client's as this request has read it, or the service's) it takes the lock that makes racing submissions exact: the
+    client's row, and for the service an advisory one.
     """
+    if not _limits(client):
+        return
     if settings.MAX_READY_JOBS is not None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SERVICE_LOCK])
-    client = Client.objects.select_for_update(no_key=True).get(pk=client_id)
+    client = Client.objects.select_for_update(no_key=True).get(pk=client.pk)
     check_fits(client, jobs=jobs)
     for scope, limit, whose in _limits(client):
         in_use = _waiting(whose, at_most=limit + 1)
@@ -48,9 +52,8 @@ def admit(client_id: int, *, jobs: int, now: datetime) -> Client:
                 limit=limit,
                 in_use=in_use,
                 requested=jobs,
-                retry_after_seconds=_retry_after(whose, over=in_use + jobs - limit, now=now),
+                retry_after_seconds=_retry_after(whose, over=in_use + jobs - limit),
             )
-    return client
 
 
 def check_fits(client: Client, *, jobs: int) -> None:
@@ -72,10 +75,10 @@ def _waiting(client_id: int | None, *, at_most: int) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _retry_after(client_id: int | None, *, over: int, now: datetime) -> int:
+def _retry_after(client_id: int | None, *, over: int) -> int:
     """Estimate when so many have drained, from how many ended in the last minute: 1 to 300 seconds."""
     jobs = Job.objects.all() if client_id is None else Job.objects.filter(client=client_id)
-    ended = jobs.filter(state__in=FINISHED, finished_at__gte=now - _DRAIN_WINDOW).count()
+    ended = jobs.filter(state__in=FINISHED, finished_at__gte=clock.now() - _DRAIN_WINDOW).count()
     if not ended:
         return 300
     return max(1, min(300, math.ceil(over * _DRAIN_WINDOW.total_seconds() / ended)))

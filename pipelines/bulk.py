@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
+from django.db.models import CASCADE, SET_NULL, Model, QuerySet
+from django.db.models.deletion import get_candidate_relations_to_delete
 
 
 def update_rows(
@@ -36,3 +38,23 @@ def update_rows(
     with connection.cursor() as cursor:
         cursor.execute(statement, {**(values or {}), "rows": payload})
         return [row[0] for row in cursor.fetchall()]
+
+
+def delete_with_dependants(rows: QuerySet[Any], *, gone: Collection[type[Model]] = ()) -> None:
+    """Delete the rows and all that hangs on them, whatever app it belongs to; `gone`: of these models nothing is left.
+
+    A statement for each table, where Django's own way reads every row first and deletes a hundred at a time. No
+    signals are sent. What protects the rows makes the database refuse: nothing is deleted then.
+    """
+    relations: list[Any] = list(get_candidate_relations_to_delete(rows.model._meta))
+    for relation in relations:
+        field = relation.field
+        if field.model in gone:
+            continue
+        dependants = field.model._base_manager.filter(**{f"{field.name}__in": rows})
+        if relation.on_delete is CASCADE:
+            delete_with_dependants(dependants, gone=gone)
+        elif relation.on_delete is SET_NULL:
+            dependants.update(**{field.name: None})
+    # The one statement that Django, too, ends with; it has no public name.
+    rows._raw_delete(rows.db)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from pipelines import admission, clock, division, settling
 from pipelines.definition import JobSpec
-from pipelines.exceptions import InvalidTransition, NameTaken, UnknownStage
+from pipelines.exceptions import InvalidTransition, NameTaken, PipelineFull, UnknownStage
 from pipelines.models import Job, Pipeline, Stage
 from pipelines.nudges import nudge
 from pipelines.states import UNFINISHED, State
@@ -47,12 +47,13 @@ def edit_job(job: Job, *, values: dict[str, Any]) -> Job:
 
 
 @transaction.atomic
-def add_job(pipeline: Pipeline, *, spec: JobSpec, now: datetime) -> Job:
+def add_job(pipeline: Pipeline, *, spec: JobSpec) -> Job:
     """Add a job to a stage that has not ended; it is eligible at once if its stage is open.
 
-    Raise InvalidTransition if the stage has ended or the pipeline is stopped, NameTaken, and what admission raises.
+    Raise InvalidTransition if the stage has ended or the pipeline is stopped, NameTaken, PipelineFull beyond
+    MAX_JOBS_PER_PIPELINE, and what admission raises.
     """
-    admission.admit(pipeline.client_id, jobs=1, now=now)
+    admission.admit(pipeline.client, jobs=1)
     pipeline = Pipeline.objects.lock_one(pipeline.pk)
     if pipeline.is_finished or pipeline.is_stopped or not pipeline.divided:
         raise InvalidTransition(
@@ -65,9 +66,12 @@ def add_job(pipeline: Pipeline, *, spec: JobSpec, now: datetime) -> Job:
         raise InvalidTransition(subject="stage", state=stage.state, wanted="it has ended and takes no jobs")
     if pipeline.jobs.filter(name=spec.name).exists():
         raise NameTaken(f"The pipeline has a job named {spec.name!r} already; give this one another name.")
-    division.insert_jobs(pipeline, jobs=(spec,), stages={stage.name: stage})
+    if (jobs := pipeline.jobs.count()) >= settings.MAX_JOBS_PER_PIPELINE:
+        raise PipelineFull(limit=settings.MAX_JOBS_PER_PIPELINE, requested=jobs + 1)
+    (job,) = division.insert_jobs(pipeline, jobs=(spec,))
+    job.stage = stage
     nudge()
-    return pipeline.jobs.get(name=spec.name)
+    return job
 
 
 @transaction.atomic
@@ -76,7 +80,7 @@ def delete_job(job: Job) -> None:
     Pipeline.objects.lock([job.pipeline_id])
     # Its own lock too: a claim that goes on in a started stage takes none of the pipeline's.
     job = Job.objects.lock_one(job.pk)
-    if not Job.objects.filter(stage=job.stage_id).exclude(pk=job.pk).exists():
+    if not Job.objects.filter(pipeline=job.pipeline_id, stage=job.stage_id).exclude(pk=job.pk).exists():
         raise InvalidTransition(subject="job", state=job.state, wanted="it is its stage's last and cannot be deleted")
     if job.state != State.READY or job.attempt:
         raise InvalidTransition(subject="job", state=job.state, wanted="only a job never attempted can be deleted")

@@ -48,6 +48,19 @@ class NeverFits(PipelineError):
         self.requested = requested
 
 
+class PipelineFull(NeverFits):
+    """A pipeline holds as many jobs as one may."""
+
+    def __init__(self, *, limit: int, requested: int) -> None:
+        PipelineError.__init__(
+            self,
+            f"A pipeline holds at most {limit} jobs, and this would be its {requested}th; submit another pipeline.",
+        )
+        self.scope = "pipeline"
+        self.limit = limit
+        self.requested = requested
+
+
 class KeyReused(PipelineError):
     """The Idempotency-Key was used before with another request; use a new key for a new request."""
 

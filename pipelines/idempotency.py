@@ -12,17 +12,21 @@ from django.db import connection, transaction
 from clients.models import Client
 from pipelines import clock
 from pipelines.exceptions import InvalidKey, KeyInUse, KeyReused
-from pipelines.models import IdempotencyKey, Pipeline
+from pipelines.models import Contents, IdempotencyKey, Pipeline
 from pipelines.models.submission import KEY_LIFETIME
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The pipeline a request made, the status it was answered with, and whether it was made by an earlier one."""
+    """The pipeline a request made, the status it was answered with, and what is in it if this request made it."""
 
     pipeline: Pipeline
     status: int
-    replayed: bool = False
+    contents: Contents | None = None
+
+    @property
+    def replayed(self) -> bool:
+        return self.contents is None
 
 
 def fingerprint(*, query: str, media_type: str, body: bytes) -> str:
@@ -47,7 +51,7 @@ def read_key(header: str) -> str:
 
 
 @transaction.atomic
-def once(*, key: str, client: Client, user: Any, fingerprint: str, make: Callable[[], tuple[Pipeline, int]]) -> Answer:
+def once(*, key: str, client: Client, user: Any, fingerprint: str, make: Callable[[], Answer]) -> Answer:
     """Make the pipeline, or return the one made by an earlier request with this key, in one transaction.
 
     Keys are per client, for staff per user and client. Raise KeyInUse while the first request is still running and
@@ -62,11 +66,11 @@ def once(*, key: str, client: Client, user: Any, fingerprint: str, make: Callabl
     used.filter(created_at__lt=clock.now() - KEY_LIFETIME).delete()
     kept = used.first()
     if kept is None:
-        pipeline, status = make()
+        answer = make()
         IdempotencyKey.objects.create(
-            client=client, user=user, key=key, fingerprint=fingerprint, status=status, pipeline=pipeline
+            client=client, user=user, key=key, fingerprint=fingerprint, status=answer.status, pipeline=answer.pipeline
         )
-        return Answer(pipeline=pipeline, status=status)
+        return answer
     if kept.fingerprint != fingerprint:
         raise KeyReused
-    return Answer(pipeline=kept.pipeline, status=kept.status, replayed=True)
+    return Answer(kept.pipeline, kept.status)

@@ -6,9 +6,10 @@ An app brings its kinds in a module or package named `kinds`, imported when Djan
 from __future__ import annotations
 
 import functools
+import json
 from abc import ABC
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -71,7 +72,7 @@ class Work:
 
     kind: str
     version: str
-    params: Mapping[str, Any]
+    params: Mapping[str, Any] = field(repr=False)
 
 
 class Kind(ABC):
@@ -95,8 +96,13 @@ class Kind(ABC):
         return f"{self.name} {self.version}"
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON Schema (draft 2020-12) of the params."""
+        """Return the JSON Schema (draft 2020-12) of the params; what it marks `x-secret: true` is never shown."""
         return self.params_model.model_json_schema(schema_generator=SchemaGenerator)
+
+    @functools.cached_property
+    def has_secret_params(self) -> bool:
+        """Whether the schema marks any of the params as secret."""
+        return '"x-secret": true' in json.dumps(self.schema())
 
     def problems(self, params: Mapping[str, Any]) -> list[Problem]:
         """Return all that is wrong with the params, paths relative to them; nothing when they are valid."""
@@ -128,6 +134,7 @@ class Registry:
         self._kinds: dict[str, dict[Version, Kind]] = {}
         # Nearly all jobs of a document ask for the same few kinds and versions.
         self._resolved = functools.lru_cache(maxsize=1024)(self._resolve)
+        self._found = functools.lru_cache(maxsize=1024)(self._find)
 
     def register(self, kind: type[AnyKind]) -> type[AnyKind]:
         """Add a kind (usable as a decorator); raise KindAlreadyRegistered for a second of that name and version."""
@@ -139,6 +146,7 @@ class Registry:
             raise KindAlreadyRegistered(f"{kind.name} {version} is registered already; register each version once.")
         versions[version] = kind()
         self._resolved.cache_clear()
+        self._found.cache_clear()
         return kind
 
     def kinds(self) -> list[Kind]:
@@ -151,7 +159,7 @@ class Registry:
 
     def get(self, name: str, version: str) -> Kind | None:
         """Return the kind of exactly that version, as pinned with a job, if this service still has it."""
-        return self._kinds.get(name, {}).get(parse_version(version))
+        return self._found(name, version)
 
     def resolve(self, name: str, version: str) -> Kind:
         """Return the kind that runs a job written for `version`: the newest of the same major, if not older than it.
@@ -170,6 +178,9 @@ class Registry:
         raise UnknownKind(
             f"there is no kind {quoted(name)}; there is {', '.join(sorted(self._kinds)) or 'none at all'}"
         )
+
+    def _find(self, name: str, version: str) -> Kind | None:
+        return self._kinds.get(name, {}).get(parse_version(version))
 
     def _resolve(self, name: str, version: str) -> Kind:
         self.require(name)
@@ -200,3 +211,9 @@ register = registry.register
 kinds = registry.kinds
 versions = registry.versions
 resolve = registry.resolve
+
+
+def work_of(kind: str, version: str, params: Mapping[str, Any]) -> Work:
+    """Return what the kind makes of a job; the job as it is where this service does not have the kind any more."""
+    known = registry.get(kind, version)
+    return known.work(params) if known else Work(kind=kind, version=version, params=params)

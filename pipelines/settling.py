@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db import connection
+from django.db.models import Count, F, Q, QuerySet
 
 from pipelines import moves
 from pipelines.models import Job, Pipeline, Stage
@@ -20,15 +21,32 @@ PIPELINE_CANCELLED = "pipeline_cancelled"
 PIPELINE_FAILED = "pipeline_failed"
 
 
+# Raw SQL: asked with every set of reports, and LATERAL the ORM does not know.
+_STANDINGS = """
+SELECT pipeline.id, pipeline.client_id, pipeline.stopped_at IS NOT NULL OR pipeline.cancel_requested_at IS NOT NULL,
+    EXISTS (SELECT FROM pipelines_job AS job WHERE job.pipeline_id = pipeline.id
+            AND job.state IN ('CANCELLED', 'ERROR') AND NOT job.allow_failure),
+    stage.id, stage.opened_at IS NOT NULL,
+    EXISTS (SELECT FROM pipelines_job AS job WHERE job.client_id = pipeline.client_id AND job.stage_id = stage.id
+            AND job.state IN ('READY', 'IN_PROGRESS'))
+FROM pipelines_pipeline AS pipeline
+LEFT JOIN LATERAL (
+    SELECT id, opened_at FROM pipelines_stage
+    WHERE pipeline_id = pipeline.id AND state IN ('READY', 'IN_PROGRESS') ORDER BY position LIMIT 1
+) AS stage ON true
+WHERE pipeline.id = ANY(%s) AND pipeline.divided AND pipeline.state IN ('READY', 'IN_PROGRESS')
+"""
+
+
 @dataclass(frozen=True)
 class Standing:
     """Where a pipeline stands: its first stage that has not ended, and what holds it there."""
 
     pipeline: int
+    client: int
     is_stopped: bool
     has_failed: bool
     stage: int | None
-    position: int
     stage_is_open: bool
     stage_has_work: bool
 
@@ -60,33 +78,9 @@ def cancel_ready_jobs(jobs: JobQuerySet, *, reason: str, now: datetime) -> list[
 
 
 def _standings(ids: set[int]) -> list[Standing]:
-    current = Stage.objects.filter(pipeline=OuterRef("pk"), state__in=UNFINISHED).order_by("position")
-    rows = (
-        Pipeline.objects.filter(pk__in=ids, divided=True)
-        .unfinished()
-        .annotate(
-            current=Subquery(current.values("pk")[:1]),
-            position=Subquery(current.values("position")[:1]),
-            opened_at=Subquery(current.values("opened_at")[:1]),
-            has_failed=Exists(Job.objects.filter(pipeline=OuterRef("pk"), state__in=UNSUCCESSFUL, allow_failure=False)),
-            has_work=Exists(Job.objects.filter(stage=OuterRef("current"), state__in=UNFINISHED)),
-        )
-        .values_list(
-            "pk", "stopped_at", "cancel_requested_at", "has_failed", "current", "position", "opened_at", "has_work"
-        )
-    )
-    return [
-        Standing(
-            pipeline=pk,
-            is_stopped=stopped_at is not None or cancel_requested_at is not None,
-            has_failed=has_failed,
-            stage=stage,
-            position=position or 0,
-            stage_is_open=opened_at is not None,
-            stage_has_work=has_work,
-        )
-        for pk, stopped_at, cancel_requested_at, has_failed, stage, position, opened_at, has_work in rows
-    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDINGS, [list(ids)])
+        return [Standing(*row) for row in cursor.fetchall()]
 
 
 def _stop(pipelines: list[int], *, now: datetime) -> None:
@@ -108,14 +102,16 @@ def _open_stages(standings: list[Standing], *, now: datetime) -> None:
     stages = [s.stage for s in standings if s.stage is not None]
     if stages:
         Stage.objects.filter(pk__in=stages).update(opened_at=now)
-        Job.objects.filter(stage__in=stages, state=State.READY).update(eligible_at=now)
+        clients = {s.client for s in standings}
+        Job.objects.filter(client__in=clients, stage__in=stages, state=State.READY).update(eligible_at=now)
 
 
 def _close_stages(standings: list[Standing], *, now: datetime) -> None:
     stages = [s.stage for s in standings if s.stage is not None]
     if not stages:
         return
-    verdicts = _verdicts(Job.objects.filter(stage__in=stages).annotate(owner=F("stage")))
+    pipelines = {s.pipeline for s in standings}
+    verdicts = _verdicts(Job.objects.filter(pipeline__in=pipelines, stage__in=stages).annotate(owner=F("stage")))
     for target, warnings, ids in _by_verdict(verdicts, stages):
         moves.move_parents(Stage.objects.all(), ids=ids, source=UNFINISHED, target=target, now=now, warnings=warnings)
 

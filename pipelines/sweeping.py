@@ -40,7 +40,9 @@ def sweep(*, now: datetime) -> None:
 def overdue_pipelines() -> list[int]:
     """Return the divided, unfinished pipelines whose first unfinished stage has nothing left to do, or is not open."""
     current = Stage.objects.filter(pipeline=OuterRef("pk"), state__in=UNFINISHED)
-    has_work = Exists(Job.objects.filter(stage=OuterRef("pk"), state__in=UNFINISHED))
+    has_work = Exists(
+        Job.objects.filter(client=OuterRef("pipeline__client"), stage=OuterRef("pk"), state__in=UNFINISHED)
+    )
     working = current.filter(has_work, opened_at__isnull=False)
     # A stopped pipeline opens no stage: it has work only while something still runs.
     idle = Pipeline.objects.unfinished().filter(~Exists(working), divided=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,50 +18,66 @@ from runners.placement import Candidate, Placement
 # Proposes candidates in claim order, as many per client and kind as have room: limits apply before the cut, so a
 # client at its limit, or a kind whose runners are full, holds nobody else back. Raw SQL: the ORM knows neither the
 # loose index scan over (client, kind), which reads one index entry a pair however long the backlog, nor LATERAL.
+#
+# That entry is the pair's first job, its head. The first `room` jobs of all are in the pairs of the first `room` heads,
+# and the n-th of these has n - 1 jobs of others before its own: nobody looks deeper. A pair whose head may not be taken
+# (it waits for its retry, or is placed already) has no such rank and is looked into all the same.
 PROPOSE = """
-WITH RECURSIVE pair AS (
-    (SELECT client_id, kind FROM pipelines_job
-     WHERE state = 'READY' AND eligible_at IS NOT NULL ORDER BY client_id, kind LIMIT 1)
+WITH RECURSIVE head AS (
+    (SELECT client_id, kind, pipeline_priority, stage_position, priority, id, eligible_at FROM pipelines_job
+     WHERE state = 'READY' AND eligible_at IS NOT NULL
+     ORDER BY client_id, kind, pipeline_priority, stage_position, priority, id LIMIT 1)
     UNION ALL
-    SELECT following.client_id, following.kind FROM pair CROSS JOIN LATERAL (
-        SELECT client_id, kind FROM pipelines_job
-        WHERE state = 'READY' AND eligible_at IS NOT NULL AND (client_id, kind) > (pair.client_id, pair.kind)
-        ORDER BY client_id, kind LIMIT 1
+    SELECT following.* FROM head CROSS JOIN LATERAL (
+        SELECT client_id, kind, pipeline_priority, stage_position, priority, id, eligible_at FROM pipelines_job
+        WHERE state = 'READY' AND eligible_at IS NOT NULL AND (client_id, kind) > (head.client_id, head.kind)
+        ORDER BY client_id, kind, pipeline_priority, stage_position, priority, id LIMIT 1
     ) AS following
 ), usage AS (
     SELECT client_id, count(*) AS jobs FROM pipelines_job WHERE state = 'IN_PROGRESS' GROUP BY client_id
 ), room AS (
-    SELECT * FROM jsonb_to_recordset(%(rooms)s::jsonb) AS room(runner bigint, kind text, free integer)
+    SELECT * FROM jsonb_to_recordset(%(rooms)s::jsonb) AS room (runner bigint, kind text, free integer)
 ), exhausted AS (
-    SELECT * FROM jsonb_to_recordset(%(exhausted)s::jsonb) AS exhausted(client_id bigint, kind text)
+    SELECT * FROM jsonb_to_recordset(%(exhausted)s::jsonb) AS exhausted (client_id bigint, kind text)
+), chosen AS (
+    SELECT client_id, array_agg(runner_id) AS runners FROM runners_runner_clients GROUP BY client_id
+), pair AS (
+    SELECT head.*, client.priority AS client_priority, chosen.runners,
+        head.eligible_at <= %(now)s AND head.id <> ALL(%(placed)s) AS may_go,
+        -- Never negative, and NULL where the client has no limit of its own.
+        client.queue_size - LEAST(client.queue_size, COALESCE(usage.jobs, 0)) AS client_free,
+        (SELECT sum(room.free) FROM room
+         WHERE room.kind = head.kind AND (chosen.runners IS NULL OR room.runner = ANY(chosen.runners))) AS runners_free
+    FROM head
+    JOIN clients_client AS client ON client.id = head.client_id AND client.is_active
+    LEFT JOIN usage ON usage.client_id = head.client_id
+    LEFT JOIN chosen ON chosen.client_id = head.client_id
+    WHERE NOT EXISTS (
+        SELECT FROM exhausted WHERE exhausted.client_id = head.client_id AND exhausted.kind = head.kind)
+), ranked AS (
+    SELECT *, CASE WHEN may_go THEN row_number() OVER (
+        PARTITION BY may_go ORDER BY client_priority, pipeline_priority, stage_position, priority, id
+    ) ELSE 1 END AS rank
+    FROM pair WHERE client_free IS DISTINCT FROM 0 AND runners_free > 0
+), proposed AS (
+    SELECT job.*, ranked.client_priority, ranked.client_free, ranked.runners
+    FROM ranked CROSS JOIN LATERAL (
+        SELECT id, pipeline_priority, stage_position, priority FROM pipelines_job
+        WHERE state = 'READY' AND eligible_at IS NOT NULL AND eligible_at <= %(now)s
+            AND client_id = ranked.client_id AND kind = ranked.kind AND id <> ALL(%(placed)s)
+        ORDER BY pipeline_priority, stage_position, priority, id
+        LIMIT LEAST(%(room)s - ranked.rank + 1, ranked.runners_free, ranked.client_free)
+    ) AS job
+    WHERE ranked.rank <= %(room)s
+    ORDER BY ranked.client_priority, job.pipeline_priority, job.stage_position, job.priority, job.id
+    LIMIT %(room)s
 )
-SELECT job.id, job.attempt, job.pipeline_id, job.stage_id, pair.client_id, pair.kind, limits.free
-FROM pair
-JOIN clients_client AS client ON client.id = pair.client_id AND client.is_active
-LEFT JOIN usage ON usage.client_id = pair.client_id
-CROSS JOIN LATERAL (
-    -- Never negative, and NULL where the client has no limit of its own.
-    SELECT client.queue_size - LEAST(client.queue_size, COALESCE(usage.jobs, 0)) AS free
-) AS limits
-CROSS JOIN LATERAL (
-    SELECT COALESCE(sum(room.free), 0) AS free FROM room
-    WHERE room.kind = pair.kind AND (
-        NOT EXISTS (SELECT FROM runners_runner_clients AS chosen WHERE chosen.client_id = pair.client_id)
-        OR EXISTS (SELECT FROM runners_runner_clients AS chosen
-                   WHERE chosen.client_id = pair.client_id AND chosen.runner_id = room.runner))
-) AS reachable
-CROSS JOIN LATERAL (
-    SELECT id, attempt, pipeline_id, stage_id, pipeline_priority, stage_position, priority
-    FROM pipelines_job
-    WHERE state = 'READY' AND eligible_at IS NOT NULL AND eligible_at <= %(now)s
-        AND client_id = pair.client_id AND kind = pair.kind AND id <> ALL(%(placed)s)
-    ORDER BY pipeline_priority, stage_position, priority, id
-    LIMIT LEAST(%(room)s, reachable.free, limits.free)
-) AS job
-WHERE NOT EXISTS (
-    SELECT FROM exhausted WHERE exhausted.client_id = pair.client_id AND exhausted.kind = pair.kind)
-ORDER BY client.priority, job.pipeline_priority, job.stage_position, job.priority, job.id
-LIMIT %(room)s
+SELECT job.id, job.attempt, job.pipeline_id, job.stage_id, stage.state = 'READY', job.client_id, job.kind,
+    proposed.client_free, proposed.runners
+FROM proposed
+JOIN pipelines_job AS job ON job.id = proposed.id
+JOIN pipelines_stage AS stage ON stage.id = job.stage_id
+ORDER BY proposed.client_priority, proposed.pipeline_priority, proposed.stage_position, proposed.priority, proposed.id
 """
 
 
@@ -87,7 +102,7 @@ def claim(*, now: datetime) -> list[Claim]:
         return []
     placement = Placement(Runner.objects.open(now).with_use(), room=room)
     while placement.room > 0 and (candidates := _propose(placement, now=now)):
-        if not placement.place(candidates, choices=_choices(candidates)):
+        if not placement.place(candidates):
             break
     return _hand_out(placement.placed, now=now)
 
@@ -107,25 +122,12 @@ def _propose(placement: Placement, *, now: datetime) -> list[Candidate]:
         return [Candidate(*row) for row in cursor.fetchall()]
 
 
-def _choices(candidates: Iterable[Candidate]) -> dict[int, set[int]]:
-    """Return the runners of each client that names some; the others may use all."""
-    choices: dict[int, set[int]] = {}
-    clients = {candidate.client for candidate in candidates}
-    rows = Runner.clients.through.objects.filter(client__in=clients)
-    for client, runner in rows.values_list("client_id", "runner_id"):
-        choices.setdefault(client, set()).add(runner)
-    return choices
-
-
 def _hand_out(placed: list[tuple[Candidate, Runner]], *, now: datetime) -> list[Claim]:
-    started = _stages_to_start({candidate.stage for candidate, _ in placed})
-    locked = set(
-        Pipeline.objects.filter(pk__in=set(started.values()))
-        .order_by("pk")
-        .select_for_update(no_key=True, skip_locked=True)
-        .values_list("pk", flat=True)
-    )
-    able = {c.job for c, _ in placed if c.stage not in started or c.pipeline in locked}
+    if not placed:
+        return []
+    starting = {candidate.stage: candidate.pipeline for candidate, _ in placed if candidate.starts_stage}
+    locked = _lock_free_pipelines(set(starting.values())) if starting else set()
+    able = [c.job for c, _ in placed if not c.starts_stage or c.pipeline in locked]
     # Only what is still there to be claimed.
     ready = set(
         Job.objects.filter(pk__in=able, state=State.READY, eligible_at__lte=now)
@@ -140,20 +142,22 @@ def _hand_out(placed: list[tuple[Candidate, Runner]], *, now: datetime) -> list[
         target=State.IN_PROGRESS,
         now=now,
     )
-    lease_until = now + timedelta(seconds=settings.LEASE_SECONDS)
-    Attempt.objects.bulk_create(
-        Attempt(
-            job_id=c.job, number=c.attempt + 1, runner=r, runner_name=r.name,
-            claimed_at=now, sent_at=now, lease_until=lease_until,
-        )
-        for c, r in handed_out
-    )  # fmt: skip
-    stages = {c.stage for c, _ in handed_out} & started.keys()
-    for parents, ids in ((Stage.objects.all(), stages), (Pipeline.objects.all(), {started[s] for s in stages})):
-        moves.move_parents(parents, ids=ids, source=[State.READY], target=State.IN_PROGRESS, now=now, started_at=now)
+    Attempt.objects.begin(
+        [{"job": c.job, "number": c.attempt + 1, "runner": r.pk, "runner_name": r.name} for c, r in handed_out],
+        lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
+        now=now,
+    )
+    stages = {c.stage for c, _ in handed_out if c.starts_stage}
+    if stages:
+        pipelines = {starting[stage] for stage in stages}
+        for parents, ids in ((Stage.objects.all(), stages), (Pipeline.objects.all(), pipelines)):
+            moves.move_parents(
+                parents, ids=ids, source=[State.READY], target=State.IN_PROGRESS, now=now, started_at=now
+            )
     return [Claim(job=c.job, attempt=c.attempt + 1, runner=r.pk) for c, r in handed_out]
 
 
-def _stages_to_start(stages: set[int]) -> dict[int, int]:
-    """Return the stages of which nothing was started yet, each with its pipeline, whose lock their move asks for."""
-    return dict(Stage.objects.filter(pk__in=stages, state=State.READY).values_list("pk", "pipeline_id"))
+def _lock_free_pipelines(ids: set[int]) -> set[int]:
+    """Lock those of the pipelines that nobody else holds, whose first stages are to start, and return them."""
+    rows = Pipeline.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True, skip_locked=True)
+    return set(rows.values_list("pk", flat=True))

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 
-from pipelines import kinds
-from pipelines.kinds import Work
-from pipelines.models import Job
-from runners import tokens
+from pipelines import clock
+from pipelines.models import Job, Pipeline
+from runners import filling, tokens
 from runners.claiming import Claim
 from runners.executors import executor_for
 from runners.executors.base import ExecuteRequest
-from runners.models import Attempt, Runner
+from runners.filling import Filled, Unfillable
+from runners.finishing import End, finish
+from runners.models import Attempt, Outcome, Runner
+
+logger = logging.getLogger(__name__)
 
 
 def send(claims: Iterable[Claim]) -> None:
-    """Hand the claimed jobs to their runners' executors.
+    """Hand the claimed jobs to their runners' executors, secrets filled in; end those that cannot be sent so.
 
     A request that gets lost is sent again by `resend` until its lease ends, under the same attempt.
     """
     of_runner: dict[int, list[Claim]] = {}
     for claim in claims:
         of_runner.setdefault(claim.runner, []).append(claim)
+    refused: dict[tuple[int, int], Unfillable] = {}
     for runner in Runner.objects.filter(pk__in=of_runner).only("name", "type"):
-        executor_for(runner.type).execute(runner.name, _requests(of_runner[runner.pk]))
+        requests = _requests(of_runner[runner.pk], refused=refused)
+        if requests:
+            executor_for(runner.type).execute(runner.name, requests)
+    if refused:
+        _refuse(refused, now=clock.now())
 
 
 def resend(*, now: datetime) -> int:
@@ -48,28 +57,57 @@ def resend(*, now: datetime) -> int:
     return len(rows)
 
 
-def _requests(claims: list[Claim]) -> list[ExecuteRequest]:
-    jobs = Job.objects.only("kind", "version", "params", "timeout").in_bulk([claim.job for claim in claims])
-    # A job that was deleted with its pipeline meanwhile needs no runner.
-    return [_request(claim, job=jobs[claim.job]) for claim in claims if claim.job in jobs]
+def _requests(claims: list[Claim], *, refused: dict[tuple[int, int], Unfillable]) -> list[ExecuteRequest]:
+    """Return the requests for these claims, and note those that cannot be made."""
+    columns = ("client", "kind", "version", "params", "timeout")
+    jobs = Job.objects.only(*columns).in_bulk([claim.job for claim in claims])
+    values = filling.values_for(jobs.values())
+    requests = []
+    for claim in claims:
+        # A job that was deleted with its pipeline meanwhile needs no runner.
+        if (job := jobs.get(claim.job)) is None:
+            continue
+        try:
+            filled = filling.fill(job, values=values)
+        except Unfillable as refusal:
+            refused[claim.job, claim.attempt] = refusal
+        else:
+            requests.append(_request(claim, timeout=job.timeout, filled=filled))
+    return requests
 
 
-def _request(claim: Claim, *, job: Job) -> ExecuteRequest:
-    work = _work(job)
-    return ExecuteRequest(
+def _request(claim: Claim, *, timeout: int | None, filled: Filled) -> ExecuteRequest:
+    work = filled.work
+    request = ExecuteRequest(
         job=claim.job,
         attempt=claim.attempt,
         kind=work.kind,
         version=work.version,
         params=dict(work.params),
-        timeout=job.timeout,
+        timeout=timeout,
         report_url=f"{settings.PUBLIC_URL}/api/v1/jobs/{claim.job}/report/",
         token=tokens.attempt_token(job=claim.job, attempt=claim.attempt),
         lease_seconds=settings.LEASE_SECONDS,
     )
+    if filled.mask:
+        request["mask"] = list(filled.mask)
+    return request
 
 
-def _work(job: Job) -> Work:
-    """Return what the job's kind makes of it; as it is where this service does not have the kind any more."""
-    kind = kinds.registry.get(job.kind, job.version)
-    return kind.work(job.params) if kind else Work(kind=job.kind, version=job.version, params=job.params)
+@transaction.atomic
+def _refuse(refused: Mapping[tuple[int, int], Unfillable], *, now: datetime) -> None:
+    """End the attempts that nobody was sent as failed, unless they have started all the same (sent again, that is)."""
+    ids = {job for job, _ in refused}
+    pipelines = Pipeline.objects.lock(Job.objects.filter(pk__in=ids).values_list("pipeline_id", flat=True))
+    jobs = {job.pk: job for job in Job.objects.lock(ids)}
+    waiting = Attempt.objects.live().filter(job__in=jobs, started_at=None)
+    attempts = [attempt for attempt in waiting if (attempt.job_id, attempt.number) in refused]
+    for attempt in attempts:
+        refusal = refused[attempt.job_id, attempt.number]
+        attempt.end(outcome=Outcome.FAILED, now=now, reason=refusal.reason, message=refusal.message)
+        logger.warning(
+            "job cannot be sent",
+            extra={"job": attempt.job_id, "attempt": attempt.number, "reason": refusal.reason},
+        )
+    finish([End(attempt=each, job=jobs[each.job_id]) for each in attempts], pipelines=pipelines, now=now)
+    Attempt.objects.write(attempts)

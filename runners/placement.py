@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +11,21 @@ from runners.models import Runner
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A job that may start, in claim order; `client_room` is None where the client has no limit of its own."""
+    """A job that may start, in claim order.
+
+    `starts_stage` if nothing of its stage was started yet; `client_room` is None where the client has no limit of its
+    own, `runners` where it names none and may use all.
+    """
 
     job: int
     attempt: int
     pipeline: int
     stage: int
+    starts_stage: bool
     client: int
     kind: str
     client_room: int | None
+    runners: list[int] | None
 
 
 class Placement:
@@ -49,7 +55,7 @@ class Placement:
             if self._free[pk]
         ]
 
-    def place(self, candidates: Iterable[Candidate], *, choices: Mapping[int, set[int]]) -> bool:
+    def place(self, candidates: Iterable[Candidate]) -> bool:
         """Place the candidates in their order; return whether some pair was found exhausted: then more may follow.
 
         Each goes to the runner with most free room, then the lowest id, among those its client may use. A (client,
@@ -60,7 +66,7 @@ class Placement:
             pair = (candidate.client, candidate.kind)
             if self.room <= 0 or pair in self.exhausted:
                 continue
-            runner = self._choose(candidate, allowed=choices.get(candidate.client))
+            runner = self._choose(candidate)
             if runner is None:
                 self.exhausted.add(pair)
                 found_exhausted = True
@@ -71,13 +77,13 @@ class Placement:
             self.placed.append((candidate, self._runners[runner]))
         return found_exhausted
 
-    def _choose(self, candidate: Candidate, *, allowed: set[int] | None) -> int | None:
+    def _choose(self, candidate: Candidate) -> int | None:
         placed = self._placed_of_client.get(candidate.client, 0)
         if candidate.client_room is not None and placed >= candidate.client_room:
             return None
         free = [
             pk
             for pk in self._of_kind.get(candidate.kind, ())
-            if self._free[pk] > 0 and (allowed is None or pk in allowed)
+            if self._free[pk] > 0 and (candidate.runners is None or pk in candidate.runners)
         ]
         return max(free, key=lambda pk: (self._free[pk], -pk)) if free else None

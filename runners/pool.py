@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connection, transaction
 
-from pipelines import clock
+from pipelines import clock, nudges
 from runners import claiming, dispatch
 from runners.claiming import Claim
 from runners.models import Sweep
@@ -37,12 +37,13 @@ def top_up() -> int:
 
 def _claim_if_free() -> list[Claim] | None:
     with transaction.atomic():
+        # The lock first, in a statement of its own: what follows must see what the round before committed.
         if not _query("SELECT pg_try_advisory_xact_lock(%s)", _TURN):
             return None
+        nudges.round_begins()
         now = clock.now()
-        Sweep.objects.record_limit(TOP_UP, limit=settings.QUEUE_SIZE, now=now)
         claims = claiming.claim(now=now)
-        Sweep.objects.record(TOP_UP, now=now, resolution=_RESOLUTION)
+        Sweep.objects.record(TOP_UP, limit=settings.QUEUE_SIZE, now=now, resolution=_RESOLUTION)
         return claims
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 from django.db.models import Case, Count, FilteredRelation, Q, Value, When
 
 from pipelines import bulk
@@ -82,6 +83,35 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         successful listing lacks its object.
         """
         return self.live().exclude(runner__type="kubernetes")
+
+    def of(self, keys: Iterable[tuple[int, int]]) -> list[Attempt]:
+        """Return the attempts of these jobs and numbers as they stand."""
+        keys = list(keys)
+        statement = """
+            SELECT attempt.* FROM unnest(%s::bigint[], %s::integer[]) AS asked (job, number)
+            JOIN runners_attempt AS attempt ON attempt.job_id = asked.job AND attempt.number = asked.number
+        """
+        return list(self.raw(statement, [[job for job, _ in keys], [number for _, number in keys]]))
+
+    def begin(self, attempts: Sequence[Mapping[str, Any]], *, lease_until: datetime, now: datetime) -> None:
+        """Insert live attempts in their order, each of a job, with its number and runner.
+
+        Raw SQL: the ORM takes longer to build an INSERT of a hundred wide rows than all the rest of a claim.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO runners_attempt
+                    (job_id, number, runner_id, runner_name, worker, claimed_at, sent_at, lease_until, stop_reason,
+                     outcome, reason, message, evidence, log_size)
+                SELECT job, number, runner, runner_name, '', %(now)s, %(now)s, %(lease_until)s, '', '', '', '', '{}', 0
+                FROM ROWS FROM (jsonb_to_recordset(%(attempts)s::jsonb)
+                    AS (job bigint, number integer, runner bigint, runner_name text)
+                ) WITH ORDINALITY AS given (job, number, runner, runner_name, place)
+                ORDER BY place
+                """,
+                {"attempts": json.dumps(attempts), "lease_until": lease_until, "now": now},
+            )
 
     def write(self, attempts: Iterable[Attempt]) -> None:
         """Write what changed of the attempts in one UPDATE; the caller holds their jobs' row locks."""

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model
 
+from clients.models import Client
 from pipelines import kinds
 from pipelines.nudges import nudge
 from runners import tokens
@@ -62,6 +63,33 @@ def create_runner(
     if cluster is not None:
         give_cluster(runner, options=cluster)
     return Registered(runner=runner, token=token)
+
+
+@transaction.atomic
+def change_runner(
+    runner: Runner,
+    *,
+    capacity: int | None = None,
+    runner_kinds: Sequence[str] | None = None,
+    clients: Sequence[Client] | None = None,
+) -> None:
+    """Change how much the runner takes, of which kinds and for whom; what is None stays.
+
+    Raises InvalidRunner for a kind that runners of its type cannot execute. Writes nothing but what changes, under
+    the row's lock: the caller's copy may be older than a pause, a sign of life, a rotation of the token.
+    """
+    runner = Runner.objects.select_for_update(no_key=True).get(pk=runner.pk)
+    values = {"capacity": capacity, "kinds": runner_kinds}
+    changed = {name: value for name, value in values.items() if value is not None}
+    if runner_kinds is not None:
+        check_kinds(runner.type, runner_kinds)
+        changed["kinds"] = list(runner_kinds)
+    for name, value in changed.items():
+        setattr(runner, name, value)
+    runner.save(update_fields=list(changed))
+    if clients is not None:
+        runner.clients.set(clients)
+    nudge()
 
 
 @transaction.atomic

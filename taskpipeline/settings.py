@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import environ
 from django.conf import global_settings
 
-from taskpipeline import engines, environment, keys, logs
+from taskpipeline import engines, environment, keys, logs, patience
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = environment.directory("VAR_DIR", default=BASE_DIR / "var")
@@ -48,6 +48,9 @@ RETENTION_DAYS = environment.integer("RETENTION_DAYS", default=30, minimum=1)
 STREAM_LIMIT = environment.integer("STREAM_LIMIT", default=4)
 METRICS_TOKEN = environment.text("METRICS_TOKEN")
 
+STATEMENT_TIMEOUT_SECONDS = environment.seconds("STATEMENT_TIMEOUT_SECONDS", default=30, minimum=0)
+IDLE_TRANSACTION_TIMEOUT_SECONDS = environment.seconds("IDLE_TRANSACTION_TIMEOUT_SECONDS", default=60, minimum=0)
+
 # Engines: the servers named, else those embedded under VAR_DIR while they are up.
 _embedded = engines.running(VAR_DIR)
 DATABASE_URL = environment.url("DATABASE_URL", schemes=("postgres", "postgresql")) or (
@@ -62,8 +65,16 @@ if DATABASE_URL:
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"] |= {
         # A short wait for a connection: a database that is away is said at once, not after half a minute.
+        # PostgreSQL keeps the plans of what is asked often: planning is half of what a short query costs.
+        "server_side_binding": True,
+        "prepare_threshold": 5,
         "pool": {"min_size": 0, "max_size": 16, "timeout": 5, "max_idle": 120},
         "connect_timeout": 5,
+        "options": patience.session_options(
+            DATABASES["default"]["OPTIONS"].get("options", ""),
+            statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
+            idle_transaction_timeout_seconds=IDLE_TRANSACTION_TIMEOUT_SECONDS,
+        ),
     }
 else:
     # What needs no database (check, makemigrations --check, --help, run_runner) runs; the rest is told by manage.py.
@@ -194,7 +205,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["clients.permissions.IsClientOrStaff"],
     "DEFAULT_THROTTLE_CLASSES": ["clients.throttling.Throttle"],
     "DEFAULT_RENDERER_CLASSES": [
-        "rest_framework.renderers.JSONRenderer",
+        "pipelines.api.rendering.JSONRenderer",
         "taskpipeline.api.browsable.BrowsableRenderer",
     ],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
@@ -218,11 +229,18 @@ CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Of tasks acknowledged late, which ours never are (a test sees to it): the coming default, chosen now.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "taskpipeline.schedule:Scheduler"
 CELERY_BEAT_SCHEDULE = {
-    # A tick that waited behind a stopped worker is worth nothing: it expires when the next one is due.
-    name: {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": max(seconds, 1)}}
+    # Ticks do not pile up for ever while no worker takes them. An hour and no less, because beat's clock says when
+    # they expire and the worker's whether: those need not be the same.
+    name: {
+        "task": task,
+        "schedule": timedelta(seconds=seconds),
+        "options": {"expire_seconds": max(3600, 2 * int(seconds))},
+    }
     for name, task, seconds in (
         ("top up the pool", "runners.top_up", TOP_UP_SECONDS),
         ("take back what went silent", "runners.expire", min(5.0, LEASE_SECONDS / 4)),

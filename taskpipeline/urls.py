@@ -9,6 +9,8 @@ from taskpipeline import health
 from taskpipeline.api.root import RootView
 from taskpipeline.metrics import metrics
 
+admin.autodiscover()
+
 api: list[URLPattern | URLResolver] = [
     path("", RootView.as_view(), name="root"),
     path("", include("pipelines.api.urls")),

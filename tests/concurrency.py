@@ -60,9 +60,9 @@ def together(*actions: Callable[[], T]) -> list[T]:
     return [result(future) for future in futures]
 
 
-def eventually(condition: Callable[[], bool]) -> None:
+def eventually(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until the condition holds; fail when it never does."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "the condition waited for never came true"
         time.sleep(0.002)

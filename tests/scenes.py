@@ -51,7 +51,8 @@ def a_document(stages: Mapping[str, Iterable[str | dict[str, Any]]], **options: 
 
 def a_pipeline(client: Client, stages: Mapping[str, Iterable[str | dict[str, Any]]], **options: Any) -> Pipeline:
     with transaction.atomic():
-        return submitting.submit(client, document=a_document(stages, **options), now=clock.now())
+        pipeline, _ = submitting.submit(client, document=a_document(stages, **options), now=clock.now())
+    return pipeline
 
 
 def job(pipeline: Pipeline, name: str) -> Job:

@@ -48,6 +48,7 @@ def fill(*, jobs: int, clients: int) -> None:
     )
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
+        cursor.execute("SET statement_timeout = 0")
         cursor.execute(
             f"INSERT INTO clients_client (client_id, name, {columns}) "
             f"SELECT 'client ' || n, 'client ' || n, {columns} FROM clients_client, generate_series(1, %s) AS n "

@@ -39,12 +39,12 @@ class Divider:
         message between them.
         """
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE pipelines_pipeline CASCADE")
+            cursor.execute("TRUNCATE pipelines_pipeline, pipelines_event CASCADE")
         began = time.perf_counter()
         limits = Limits(max_jobs=settings.MAX_JOBS_PER_PIPELINE, max_characters=settings.MAX_DOCUMENT_BYTES)
         parsed = definition.parse(self._document, media_type="application/json", limits=limits)
         with transaction.atomic():
-            pipeline = submitting.submit(self._client, document=parsed, now=clock.now())
+            pipeline, _ = submitting.submit(self._client, document=parsed, now=clock.now())
         division.divide_submitted(pipeline.pk)
         seconds = time.perf_counter() - began
         if (found := Job.objects.filter(pipeline=pipeline).count()) != self._jobs:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from pipelines import definition
+from clients import vault
+from pipelines import definition, masking
 from pipelines.definition import DocumentErrors
 from pipelines.models import Job, Pipeline
 
@@ -79,9 +81,22 @@ class JobForm(ChangesForm):
         model = Job
         fields = ("priority", "params", "retry_attempt", "allow_failure", "timeout")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["params"] = masking.shown_params(self.instance)
+
+    def clean_params(self) -> Any:
+        return masking.restored(self.cleaned_data["params"], job=self.instance)
+
     def check(self, changed: dict[str, Any]) -> None:
         job = self.instance
-        definition.parse_job_changes(changed, kind=job.kind, version=job.version, name=job.name)
+        definition.parse_job_changes(
+            changed,
+            kind=job.kind,
+            version=job.version,
+            name=job.name,
+            secrets=partial(vault.names_of, job.client_id),
+        )
 
 
 # A pipeline may go without a name, which a document says by leaving it out.

@@ -10,7 +10,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from pipelines import cancelling, editing
+from pipelines import cancelling, editing, masking
 from pipelines.admin import showing
 from pipelines.admin.cancelling import CancellingAdmin
 from pipelines.admin.filters import KindFilter, PipelineFilter, StageFilter
@@ -91,7 +91,7 @@ class JobAdmin(CancellingAdmin):
 
     @admin.display(description="params")
     def shown_params(self, job: Job) -> SafeString:
-        return showing.pretty(job.params)
+        return showing.pretty(masking.shown_params(job))
 
     @admin.display(description="result")
     def shown_result(self, job: Job) -> SafeString | str:

@@ -8,6 +8,7 @@ import django_filters
 from django import forms
 from django.db.models import QuerySet
 from django_filters.fields import IsoDateTimeField
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
@@ -19,6 +20,13 @@ from pipelines import clock
 from pipelines.definition.values import unusable_scalar
 from pipelines.models import Job, Pipeline
 from pipelines.states import State
+
+
+class Filtering(DjangoFilterBackend):
+    """django-filter's, which makes its forms only where something is asked for."""
+
+    def filter_queryset(self, request: Any, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        return super().filter_queryset(request, queryset, view) if request.query_params else queryset
 
 
 class LabelsField(forms.Field):

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404
 from django.urls import reverse
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -14,9 +14,10 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from pipelines import cancelling, clock, definition, editing
+from clients import vault
+from pipelines import cancelling, clock, definition, editing, masking
 from pipelines.api import bodies
-from pipelines.api.filters import IdOrdering, JobFilter
+from pipelines.api.filters import Filtering, IdOrdering, JobFilter
 from pipelines.api.raw_forms import JOB, RawForms
 from pipelines.api.schema import JOB_CHANGES, NEW_JOB
 from pipelines.api.serializers import JobSerializer
@@ -34,7 +35,7 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
     example = JOB
     changeable = ("priority", "params", "retry_attempt", "allow_failure", "timeout")
     filterset_class = JobFilter
-    filter_backends = [DjangoFilterBackend, IdOrdering]
+    filter_backends = [Filtering, IdOrdering]
     ordering_fields = ["id", "created_at", "priority", "name"]
     lookup_value_regex = "[0-9]{1,18}"
 
@@ -46,9 +47,12 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
         """Add a job: the document's job fields plus `pipeline`; eligible at once if its stage is open."""
         value = self._value(request)
         pipeline = self._pipeline_named(value)
-        spec = definition.parse_job({name: item for name, item in value.items() if name != "pipeline"})
+        spec = definition.parse_job(
+            {name: item for name, item in value.items() if name != "pipeline"},
+            secrets=partial(vault.names_of, pipeline.client_id),
+        )
         try:
-            job = editing.add_job(pipeline, spec=spec, now=clock.now())
+            job = editing.add_job(pipeline, spec=spec)
         except UnknownStage as error:
             raise DocumentErrors([DocumentError("/stage", str(error))]) from error
         location = request.build_absolute_uri(reverse("job-detail", args=[job.pk]))
@@ -58,7 +62,16 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change priority, params, retry_attempt, allow_failure or timeout while it is READY."""
         job = self.get_object()
-        values = definition.parse_job_changes(self._value(request), kind=job.kind, version=job.version, name=job.name)
+        value = self._value(request)
+        if isinstance(value, Mapping) and "params" in value:
+            value = {**value, "params": masking.restored(value["params"], job=job)}
+        values = definition.parse_job_changes(
+            value,
+            kind=job.kind,
+            version=job.version,
+            name=job.name,
+            secrets=partial(vault.names_of, job.client_id),
+        )
         return Response(JobSerializer(editing.edit_job(job, values=values)).data)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -83,4 +96,4 @@ class JobViewSet(RawForms, mixins.ListModelMixin, mixins.RetrieveModelMixin, vie
             raise DocumentErrors([DocumentError("/pipeline", "must be the id of a pipeline, a whole number")])
         if not 0 < named < 2**63:
             raise Http404
-        return get_object_or_404(Pipeline.objects.visible_to(self.request.user), pk=named)
+        return get_object_or_404(Pipeline.objects.visible_to(self.request.user).select_related("client"), pk=named)

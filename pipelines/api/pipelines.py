@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http import Http404
 from django.urls import reverse
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -14,17 +15,19 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clients import vault
 from clients.principals import requesting_client, submitting_client
 from pipelines import admission, cancelling, clock, definition, editing, idempotency, pruning, submitting
 from pipelines.api import bodies
-from pipelines.api.filters import IdOrdering, OldestFirst, PipelineFilter
+from pipelines.api.filters import Filtering, IdOrdering, OldestFirst, PipelineFilter
 from pipelines.api.planning import PlanSerializer, plan
 from pipelines.api.raw_forms import PIPELINE, RawForms, SubmitsForClients
 from pipelines.api.schema import DOCUMENT, PIPELINE_CHANGES
 from pipelines.api.serializers import EventSerializer, PipelineSerializer, PipelineSummarySerializer, job_counts
+from pipelines.api.showing import show
 from pipelines.exceptions import InvalidTransition
 from pipelines.idempotency import Answer
-from pipelines.models import Event, Pipeline
+from pipelines.models import Contents, Event, Pipeline
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _CLIENT = OpenApiParameter("client", str, description="For staff: the client the pipeline is for.")
@@ -46,7 +49,7 @@ class PipelineViewSet(
     example = PIPELINE
     changeable = ("name", "priority", "labels")
     filterset_class = PipelineFilter
-    filter_backends = [DjangoFilterBackend, IdOrdering]
+    filter_backends = [Filtering, IdOrdering]
     ordering_fields = ["id", "created_at", "priority", "name"]
     lookup_value_regex = "[0-9]{1,18}"
 
@@ -54,12 +57,23 @@ class PipelineViewSet(
         return Pipeline.objects.visible_to(self.request.user).select_related("client")
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        client = requesting_client(request)
+        rows = self.get_queryset() if client is None else Pipeline.objects.visible_to(client)
+        page = self.paginate_queryset(self.filter_queryset(rows)) or []
+        if client is not None:
+            for pipeline in page:
+                pipeline.client = client  # whose else: no row more to read for each
         context = {**self.get_serializer_context(), "job_counts": job_counts(page)}
         return self.get_paginated_response(PipelineSummarySerializer(page, many=True, context=context).data)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response(self._shown(self.get_object()))
+        pipeline = Pipeline.objects.read(int(self.kwargs["pk"]), principal=request.user)
+        if pipeline is None:
+            raise Http404
+        client = requesting_client(request)
+        if client is not None:
+            pipeline.client = client
+        return Response(self._shown(pipeline))
 
     @extend_schema(request=DOCUMENT, parameters=[_CLIENT, _DRY_RUN, _KEY], responses={
         201: PipelineSerializer, 202: PipelineSerializer, 200: PlanSerializer,
@@ -68,14 +82,19 @@ class PipelineViewSet(
         """Submit a pipeline as YAML or JSON; a large one is divided after the answer (202)."""
         client = submitting_client(request)
         body = bodies.body_of(request)
-        document = definition.parse(body.content, media_type=body.media_type, limits=bodies.limits())
+        document = definition.parse(
+            body.content,
+            media_type=body.media_type,
+            limits=bodies.limits(),
+            secrets=partial(vault.names_of, client.pk),
+        )
         if _is_dry_run(request):
             admission.check_fits(client, jobs=len(document.jobs))
             return Response(plan(document))
 
-        def make() -> tuple[Pipeline, int]:
-            pipeline = submitting.submit(client, document=document, now=clock.now())
-            return pipeline, 201 if pipeline.divided else 202
+        def make() -> Answer:
+            pipeline, contents = submitting.submit(client, document=document, now=clock.now())
+            return Answer(pipeline, status=201 if pipeline.divided else 202, contents=contents)
 
         key = request.headers.get("Idempotency-Key")
         if key is not None:
@@ -90,11 +109,11 @@ class PipelineViewSet(
             )
         else:
             with transaction.atomic():
-                answer = Answer(*make())
+                answer = make()
         headers = {"Location": request.build_absolute_uri(reverse("pipeline-detail", args=[answer.pipeline.pk]))}
         if answer.replayed:
             headers["Idempotency-Replayed"] = "true"
-        return Response(self._shown(answer.pipeline), status=answer.status, headers=headers)
+        return Response(self._shown(answer.pipeline, contents=answer.contents), status=answer.status, headers=headers)
 
     @extend_schema(request=PIPELINE_CHANGES, responses=PipelineSerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -127,9 +146,8 @@ class PipelineViewSet(
         page: Any = self.paginate_queryset(events)
         return self.get_paginated_response(EventSerializer(page, many=True).data)
 
-    def _shown(self, pipeline: Pipeline) -> Any:
-        context = {**self.get_serializer_context(), "job_counts": job_counts([pipeline])}
-        return PipelineSerializer(pipeline, context=context).data
+    def _shown(self, pipeline: Pipeline, *, contents: Contents | None = None) -> Any:
+        return show(pipeline, request=self.request, contents=contents)
 
 
 def _is_dry_run(request: Request) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework import serializers
 
 from pipelines.definition import Document
+from pipelines.masking import shown_params
 
 
 class PlannedJobSerializer(serializers.Serializer[Any]):
@@ -39,7 +40,7 @@ def plan(document: Document) -> Any:
     """Return the pipeline as it would be, its jobs grouped by stage."""
     jobs: dict[str, list[dict[str, Any]]] = {name: [] for name in document.stages}
     for job in document.jobs:
-        jobs[job.stage].append(asdict(job))
+        jobs[job.stage].append(asdict(job) | {"params": shown_params(job)})
     stages = [{"name": name, "position": i, "jobs": jobs[name]} for i, name in enumerate(document.stages)]
     return PlanSerializer(
         {

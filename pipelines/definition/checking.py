@@ -10,21 +10,24 @@ from pipelines.definition.fields import DocumentFields
 from pipelines.definition.jobs import check_fields, check_job
 from pipelines.definition.limits import Limits
 from pipelines.definition.problems import Problems
+from pipelines.definition.secrets import SecretNames
 from pipelines.kinds import Registry
 from pipelines.wording import Problem, quoted, suggestion
 
 _NAMES_SHOWN = 10
 
 
-def check_document(value: object, *, problems: Problems, limits: Limits, registry: Registry) -> Document | None:
-    """Report all that is wrong with a document; return it if nothing is."""
+def check_document(
+    value: object, *, problems: Problems, limits: Limits, registry: Registry, secrets: SecretNames | None
+) -> Document | None:
+    """Report all that is wrong with a document; return it if nothing is. `secrets` as check_job takes it."""
     value, within = _shortened(value, problems=problems, limits=limits)
     fields, complete = check_fields(value, model=DocumentFields, problems=problems)
     if not within:
         return None
     stages, jobs = _listed(value, "stages"), _listed(value, "jobs")
     _check_stages(stages, problems=problems)
-    specs = _Jobs(stages, problems=problems, registry=registry).check(jobs)
+    specs = _Jobs(stages, problems=problems, registry=registry, secrets=secrets).check(jobs)
     if not complete or problems.total:
         return None
     return Document(
@@ -63,7 +66,9 @@ def _check_stages(stages: Sequence[Any], *, problems: Problems) -> None:
 class _Jobs:
     """The jobs of a document, each for itself and all against each other and the stages."""
 
-    def __init__(self, stages: Sequence[Any], *, problems: Problems, registry: Registry) -> None:
+    def __init__(
+        self, stages: Sequence[Any], *, problems: Problems, registry: Registry, secrets: SecretNames | None
+    ) -> None:
         self._stages = stages
         # With the text of what is no string: that it wants quotes is reported where it stands, once.
         self._known = {str(name) for name in stages if not isinstance(name, list | dict)}
@@ -71,11 +76,14 @@ class _Jobs:
         self._names: dict[str, int] = {}
         self._problems = problems
         self._registry = registry
+        self._secrets = secrets
 
     def check(self, jobs: Sequence[Any]) -> list[JobSpec]:
         specs = []
         for index, job in enumerate(jobs):
-            fields, spec = check_job(job, problems=self._problems, registry=self._registry, under=("jobs", index))
+            fields, spec = check_job(
+                job, problems=self._problems, registry=self._registry, secrets=self._secrets, under=("jobs", index)
+            )
             self._check_name(fields.get("name"), index=index)
             self._check_stage(fields.get("stage"), index=index)
             if spec is not None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +17,7 @@ class JobSpec:
     stage: str
     kind: str
     version: str
-    params: Mapping[str, Any]
+    params: Mapping[str, Any] = field(repr=False)
     """As given: what was left out stays out, so that the kind decides when the job is executed."""
     priority: int = 10
     retry_attempt: int = 0
@@ -34,41 +36,6 @@ class Document:
     priority: int = 10
     callback_url: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the document as plain JSON values, to be kept until it is divided."""
-        return {
-            "name": self.name,
-            "priority": self.priority,
-            "labels": self.labels,
-            "callback_url": self.callback_url,
-            "stages": self.stages,
-            "jobs": [
-                {
-                    "name": job.name,
-                    "stage": job.stage,
-                    "kind": job.kind,
-                    "version": job.version,
-                    "params": job.params,
-                    "priority": job.priority,
-                    "retry_attempt": job.retry_attempt,
-                    "allow_failure": job.allow_failure,
-                    "timeout": job.timeout,
-                }
-                for job in self.jobs
-            ],
-        }
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Document:
-        """Return the document of which `to_json` made this, trusting it: nothing is validated again.
-
-        Raise KeyError or TypeError if it is something else.
-        """
-        return cls(
-            stages=tuple(stored["stages"]),
-            jobs=tuple(JobSpec(**job) for job in stored["jobs"]),
-            labels=stored["labels"],
-            name=stored["name"],
-            priority=stored["priority"],
-            callback_url=stored["callback_url"],
-        )
+    def to_json(self) -> bytes:
+        """Return the stages and jobs as JSON, to be kept until they are made (pipelines.division)."""
+        return orjson.dumps({"stages": self.stages, "jobs": self.jobs})

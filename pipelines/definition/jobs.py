@@ -10,7 +10,9 @@ from pydantic import BaseModel, ValidationError
 from pipelines.definition.document import JobSpec
 from pipelines.definition.fields import JobFields
 from pipelines.definition.problems import Problems
+from pipelines.definition.secrets import SecretNames, check_references
 from pipelines.kinds import Kind, KindError, Registry, UnknownKind, parse_version
+from pipelines.masking import problems_of
 from pipelines.wording import Path, Problem, describe, suggestion, translate, unknown_field
 
 
@@ -54,16 +56,21 @@ def _report_unknown(
 
 
 def check_job(
-    value: object, *, problems: Problems, registry: Registry, under: Path = ()
+    value: object, *, problems: Problems, registry: Registry, secrets: SecretNames | None, under: Path = ()
 ) -> tuple[dict[str, Any], JobSpec | None]:
-    """Report what is wrong with a job; return its fields that are right, and the job if all are."""
+    """Report what is wrong with a job; return its fields that are right, and the job if all are.
+
+    `secrets` is None where it is known that nothing refers to any.
+    """
     before = problems.total
     fields, complete = check_fields(value, model=JobFields, problems=problems, under=under)
+    if secrets is not None:
+        check_references(fields.get("params"), names=secrets, problems=problems, under=(*under, "params"))
     kind = _kind(fields, problems=problems, registry=registry, under=under)
     if kind is None:
         return fields, None
     if isinstance(fields.get("params"), Mapping):
-        problems.extend(kind.problems(fields["params"]), under=(*under, "params"))
+        problems.extend(problems_of(fields["params"], kind=kind), under=(*under, "params"))
         name = fields.get("name")
         if isinstance(name, str) and (wrong := kind.name_problem(name, params=fields["params"])):
             problems.add(Problem((*under, "name"), wrong))

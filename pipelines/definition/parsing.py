@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines import references
 from pipelines.definition.checking import check_document
 from pipelines.definition.document import Document, JobSpec
 from pipelines.definition.errors import UnsupportedMediaType, unreadable
@@ -15,11 +16,13 @@ from pipelines.definition.json_text import load_json
 from pipelines.definition.limits import MAX_DEPTH, Limits
 from pipelines.definition.problems import Problems
 from pipelines.definition.report import Locate, report
+from pipelines.definition.secrets import SecretNames, check_references
 from pipelines.definition.values import unusable
 from pipelines.definition.yaml_places import locate
 from pipelines.definition.yaml_text import load_yaml
 from pipelines.kinds import KindError, Registry
 from pipelines.kinds import registry as site_registry
+from pipelines.masking import problems_of
 from pipelines.wording import Problem
 
 JSON_MEDIA_TYPES = frozenset({"application/json"})
@@ -27,10 +30,26 @@ YAML_MEDIA_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/ya
 _BOM = b"\xef\xbb\xbf"
 
 
-def parse(body: bytes, *, media_type: str, limits: Limits, registry: Registry = site_registry) -> Document:
-    """Return the pipeline that a body describes; raise DocumentErrors with all its mistakes."""
+def parse(
+    body: bytes,
+    *,
+    media_type: str,
+    limits: Limits,
+    registry: Registry = site_registry,
+    secrets: SecretNames = frozenset,
+) -> Document:
+    """Return the pipeline that a body describes; raise DocumentErrors with all its mistakes.
+
+    `secrets` is asked, at most once, for the names of the secrets that params may refer to; none by default.
+    """
     value, problems, places = _load(body, media_type=media_type, limits=limits)
-    document = check_document(value, problems=problems, limits=limits, registry=registry)
+    document = check_document(
+        value,
+        problems=problems,
+        limits=limits,
+        registry=registry,
+        secrets=functools.cache(secrets) if _may_refer(body) else None,
+    )
     if document is None:
         raise report(problems, value=value, locate=places)
     return document
@@ -44,17 +63,23 @@ def load(body: bytes, *, media_type: str, limits: Limits) -> Any:
     return value
 
 
-def parse_job(value: object, *, registry: Registry = site_registry) -> JobSpec:
+def parse_job(value: object, *, registry: Registry = site_registry, secrets: SecretNames = frozenset) -> JobSpec:
     """Return the job that a plain value describes; raise DocumentErrors with all its mistakes."""
     problems = _unusable(value)
-    _, job = check_job(value, problems=problems, registry=registry)
+    _, job = check_job(value, problems=problems, registry=registry, secrets=functools.cache(secrets))
     if job is None or problems.total:
         raise report(problems, value=value)
     return job
 
 
 def parse_job_changes(
-    value: object, *, kind: str, version: str, name: str | None = None, registry: Registry = site_registry
+    value: object,
+    *,
+    kind: str,
+    version: str,
+    name: str | None = None,
+    registry: Registry = site_registry,
+    secrets: SecretNames = frozenset,
 ) -> dict[str, Any]:
     """Return the changes, checked, that a plain value asks for of a job of that kind, pinned version and name.
 
@@ -63,9 +88,10 @@ def parse_job_changes(
     problems = _unusable(value)
     fields, _ = check_fields(value, model=JobChanges, problems=problems)
     if isinstance(value, Mapping) and "params" in value and "params" in fields:
+        check_references(fields["params"], names=functools.cache(secrets), problems=problems, under=("params",))
         try:
             pinned = registry.get(kind, version) or registry.resolve(kind, version)
-            problems.extend(pinned.problems(fields["params"]), under=("params",))
+            problems.extend(problems_of(fields["params"], kind=pinned), under=("params",))
             if name is not None and (wrong := pinned.name_problem(name, params=fields["params"])):
                 problems.add(Problem(("params",), f"the job's name {wrong}"))
         except KindError as error:
@@ -79,6 +105,11 @@ def parse_pipeline_changes(value: object) -> dict[str, Any]:
     fields, _ = check_fields(value, model=PipelineChanges, problems=problems)
     changes = _given(value, fields=fields, problems=problems)
     return {name: "" if name == "name" and item is None else item for name, item in changes.items()}
+
+
+def _may_refer(body: bytes) -> bool:
+    """Tell whether a text in it may refer to a secret: its first characters stand there as they are, or escaped."""
+    return references.OPENING.encode() in body or b"\\" in body
 
 
 def _given(value: object, *, fields: Mapping[str, Any], problems: Problems) -> dict[str, Any]:

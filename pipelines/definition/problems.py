@@ -17,14 +17,12 @@ class Problems:
 
     def __init__(self) -> None:
         self.kept: list[Problem] = []
+        self.total = 0
         self._counts: Counter[str] = Counter()
-
-    @property
-    def total(self) -> int:
-        return self._counts.total()
 
     def add(self, problem: Problem) -> None:
         part = _part(problem.path)
+        self.total += 1
         self._counts[part] += 1
         if self._counts[part] <= MANY:
             self.kept.append(problem)
@@ -39,6 +37,7 @@ class Problems:
         part = _part(path)
         if self._counts[part] < MANY:
             return False
+        self.total += 1
         self._counts[part] += 1
         return True
 

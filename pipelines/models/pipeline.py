@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from pipelines.models import constraints, triggers
-from pipelines.querysets import PipelineQuerySet
+from pipelines.querysets import PipelineQuerySet, StageQuerySet
 from pipelines.states import FINISHED, UNFINISHED, State
 
 
@@ -55,6 +55,8 @@ class Pipeline(models.Model):
             models.Index(fields=["id"], name="pipeline_unfinished", condition=models.Q(state__in=UNFINISHED)),
             models.Index(fields=["finished_at"], name="pipeline_finished", condition=models.Q(state__in=FINISHED)),
             models.Index(fields=["name"], name="pipeline_name"),
+            # A pipeline that is deleted is looked for in its reruns.
+            models.Index(fields=["rerun_of"], name="pipeline_rerun_of", condition=models.Q(rerun_of__isnull=False)),
         ]
         triggers = [*triggers.state_events("pipeline"), triggers.only_ready_at_first("pipeline")]
 
@@ -85,6 +87,8 @@ class Stage(models.Model):
     opened_at = models.DateTimeField(null=True, editable=False, help_text="When every earlier stage had passed.")
     started_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
+
+    objects = StageQuerySet.as_manager()
 
     class Meta:
         ordering = ("pipeline", "position")

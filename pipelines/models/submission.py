@@ -12,7 +12,7 @@ class Submission(models.Model):
     """A validated document that waits for its division; gone once its jobs exist."""
 
     pipeline = models.OneToOneField(Pipeline, on_delete=models.CASCADE, primary_key=True, related_name="submission")
-    document = models.JSONField()
+    document = models.TextField(help_text="JSON: its stages and jobs, as the divider takes them.")
 
     def __str__(self) -> str:
         return f"submission of pipeline {self.pk}"

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
 
+from clients.admin_named_secrets import SecretText
 from runners.kubernetes import credentials
 from runners.kubernetes.connection import MAX_FILE_BYTES, Connection
 from runners.kubernetes.entering import InvalidFields, entered
@@ -19,18 +20,6 @@ SECRETS = ("token", "ca", "kubeconfig")
 FIELDS = ("server", *NAMES, *SECRETS, "context")
 
 _REQUIRED = "A kubernetes runner needs it."
-
-
-class SecretText(forms.Textarea):
-    """Shows nothing of what it was given, not even when the form comes back with a mistake."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            {"rows": 4, "cols": 80, "autocomplete": "off", "spellcheck": "false", "class": "vLargeTextField"}
-        )
-
-    def format_value(self, value: Any) -> None:
-        return None
 
 
 class ClusterFields(forms.Form):

@@ -10,7 +10,8 @@ import orjson
 
 from runners.agent.lease import Lease
 from runners.agent.output import Budget, Output
-from runners.agent.protocol import LOG_PIECE_BYTES, Event, ExecuteRequest
+from runners.agent.protocol import LOG_PIECE_BYTES, Event, ExecuteRequest, cut
+from runners.masking import Masker
 
 _LOG_LINGER_SECONDS = 0.2
 _LOG_URGENT_BYTES = 64 * 2**10
@@ -69,12 +70,14 @@ class Attempt:
         self.pipe: int | None = None
         self.is_watched = False
         self.timeout_at: float | None = None
+        self.held_until = 0.0  # as the guardian knows it
         self.stop: Stop | None = None
         self.kill_at: float | None = None
         self.was_killed = False
 
         # Its reports.
-        self.output = Output(budget=budget)
+        self._masker = Masker(request.mask) if request.mask else None
+        self.output = Output(budget=budget, masker=self._masker)
         self.started = Delivery.WANTED
         self.final = Delivery.NONE
         self.final_fields: dict[str, Any] = {}
@@ -90,9 +93,16 @@ class Attempt:
         self.phase = Phase.ENDED
         self.alive = Delivery.NONE
         self.final = Delivery.WANTED
-        self.final_fields = fields
+        self.final_fields = self._presentable(fields)
         if self.started is Delivery.WANTED:
             self.started = Delivery.NONE
+
+    def _presentable(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Mask first, then cut: half a secret would not be told by anything."""
+        if self._masker is not None:
+            said = {name: self._masker.value(fields[name]) for name in ("message", "result") if name in fields}
+            fields = fields | said
+        return fields | ({"message": cut(fields["message"])} if "message" in fields else {})
 
     @property
     def is_delivered(self) -> bool:

@@ -17,7 +17,7 @@ _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Command:
     """A process to start; without `cwd` it gets a fresh private directory."""
 
-    argv: tuple[str, ...]
+    argv: tuple[str, ...] = field(repr=False)
     env: Mapping[str, str] = field(repr=False)
     cwd: str | None = None
     stdin: bytes | None = field(default=None, repr=False)

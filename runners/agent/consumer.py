@@ -21,19 +21,24 @@ _STATE: Final[Any] = celery_state
 logger = logging.getLogger(__name__)
 
 _RESTART_SECONDS = 1.0
-_PREFETCH = 16  # messages are acknowledged as they are handed over, which takes no time
+_PREFETCH = 16  # messages are handed over as they come, which takes no time
 
 
 def make_app(config: Config, *, supervisor: Supervisor) -> Celery:
     """Return the Celery app of this process: three tasks, no result backend, no Django."""
     app = Celery("runner", broker=config.celery_broker_url, fixups=[], set_as_current=False)
     app.conf.update(
-        task_queues=[Queue(config.queue, Exchange(config.queue), routing_key=config.queue)],
+        # Not declared, not acknowledged to the broker, without steps of priority: its queue's one list is all that a
+        # runner touches there, which is all that its broker user may (runners.broker). A message that is lost with
+        # this process is sent again.
+        task_queues=[Queue(config.queue, Exchange(config.queue), routing_key=config.queue, no_declare=True)],
         task_default_queue=config.queue,
         accept_content=["json"],
         task_ignore_result=True,
         worker_enable_remote_control=False,
         worker_prefetch_multiplier=_PREFETCH,
+        # Of tasks acknowledged late, which ours are not: the coming default, chosen now.
+        worker_cancel_long_running_tasks_on_connection_loss=True,
         # A broker that is away is waited for, however long; nothing that matters is lost with it.
         broker_connection_retry_on_startup=True,
         broker_connection_retry=True,
@@ -44,6 +49,8 @@ def make_app(config: Config, *, supervisor: Supervisor) -> Celery:
             "socket_connect_timeout": 3,
             "socket_timeout": 30,
             "health_check_interval": 10,
+            "ack_emulation": False,
+            "priority_steps": [0],
         },
     )
 

@@ -145,6 +145,8 @@ class Custody:
             attempt.lease.renew(lease_seconds, sent_at=sent_at)
             if attempt.kill_at is not None:
                 attempt.kill_at = min(attempt.kill_at, attempt.lease.kill_at)
+            if attempt.phase is Phase.RUNNING:
+                self._execution.hold(attempt)
         cancel = bool(result.get("cancel"))
         if report.event is Event.STARTED:
             attempt.started = Delivery.ACCEPTED

@@ -25,7 +25,7 @@ def ending(attempt: Attempt, *, event: Mapping[str, Any]) -> dict[str, Any]:
         limit = attempt.request.timeout_seconds
         outcome, reason = Outcome.TIMED_OUT, Reason.TIMEOUT
         message = f"Stopped because it ran longer than its timeout of {limit:g} s; raise 'timeout' if it needs more."
-    elif attempt.stop is Stop.LEASE_LOST:  # from here on it is our own doing, not the job's
+    elif attempt.stop in (Stop.LEASE_LOST, None):  # None: the guardian did it, we were frozen; not the job's doing
         message = "Stopped because its lease could not be renewed: the API did not answer the runner in time."
         return returned(Reason.LEASE_LOST, message=message)
     else:

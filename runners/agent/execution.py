@@ -25,6 +25,7 @@ _PIPE_READS = 32  # more than a pipe can hold: what is still written then is non
 _LOG_BYTES = 2**20
 _ALL_LOGS_BYTES = 64 * 2**20
 _FAIR_BYTES = 128 * 2**10
+_HOLD_SHARE = 1 / 8
 
 
 class Execution:
@@ -68,15 +69,28 @@ class Execution:
         os.set_blocking(reading, False)  # this end only: the work is no friend of EAGAIN
         attempt.pipe = reading
         attempt.serial = next(self._serials)
+        attempt.held_until = attempt.lease.kill_at
         self._attempts[attempt.serial] = attempt
         stdin = None if command.stdin is None else _file_of(command.stdin)
         try:
             cwd = command.cwd or str(directory)
-            self._guard.spawn(attempt.serial, command=command, cwd=cwd, output=writing, stdin=stdin)
+            self._guard.spawn(
+                attempt.serial, command=command, cwd=cwd, output=writing, stdin=stdin, until=attempt.held_until
+            )
         finally:
             os.close(writing)
             if stdin is not None:
                 os.close(stdin)
+
+    def hold(self, attempt: Attempt) -> None:
+        """Tell the guardian of a lease that changed: it kills the work in time even if we are frozen.
+
+        A little more is not worth a message; less always is.
+        """
+        more = attempt.lease.kill_at - attempt.held_until
+        if more < 0 or more > attempt.lease.seconds * _HOLD_SHARE:
+            attempt.held_until = attempt.lease.kill_at
+            self._guard.hold(attempt.serial, until=attempt.held_until)
 
     def stop(self, attempt: Attempt, *, why: Stop, kill_at: float) -> None:
         """Send TERM to the work's group; KILL is to follow at `kill_at`."""

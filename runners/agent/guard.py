@@ -62,8 +62,11 @@ class Guard:
     def fileno(self) -> int:
         return self._channel.fileno()
 
-    def spawn(self, serial: int, *, command: Command, cwd: str, output: int, stdin: int | None) -> None:
-        """Ask for a process; `spawned` or `failed` follows, then `exited`."""
+    def spawn(self, serial: int, *, command: Command, cwd: str, output: int, stdin: int | None, until: float) -> None:
+        """Ask for a process; `spawned` or `failed` follows, then `exited`.
+
+        Unless `hold` is called in time it is killed at `until`, by the monotonic clock, whatever has become of us.
+        """
         order = {
             "do": "spawn",
             "id": serial,
@@ -71,12 +74,17 @@ class Guard:
             "env": command.env,
             "cwd": cwd,
             "stdin": stdin is not None,
+            "until": until,
         }
         self._send(order, fds=[output] if stdin is None else [output, stdin])
 
     def signal(self, serial: int, *, number: signal.Signals) -> None:
         """Ask for a signal to the whole group; nothing happens if the work has ended."""
         self._send({"do": "signal", "id": serial, "signal": int(number)})
+
+    def hold(self, serial: int, *, until: float) -> None:
+        """Let the work go on until then, which may be earlier than before."""
+        self._send({"do": "hold", "id": serial, "until": until})
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield what the guardian has told; raise GuardianLostError when it is gone."""

@@ -1,13 +1,14 @@
 """The guardian: parent of all work of one runner, in a small process of its own.
 
-Stands alone (standard library, `processes` and `spawning`, no site-packages), because it must be small and must outlive
-the runner. It starts work, tells how it ended once nothing of it is left, and when the runner's end of the channel
-closes, however that came about, it kills everything and ends.
+Stands alone (standard library, `group`, `processes` and `spawning`, no site-packages), because it must be small and
+must outlive the runner. It starts work, tells how it ended once nothing of it is left, and kills what may go on no
+longer unless the runner said otherwise in time. When the runner's end of the channel closes, however that came about,
+it kills everything and ends.
 
-The channel carries one JSON object a line. From the runner: `{"do": "spawn", "id", "argv", "env", "cwd", "stdin"}`
-with the descriptor of the output, then that of the input if `stdin`; `{"do": "signal", "id", "signal"}`. To the
-runner: `{"event": "spawned", "id", "at"}`, `{"event": "failed", "id", "what", "error"}`,
-`{"event": "exited", "id", "exit_code", "signal", "signalled"}`.
+The channel carries one JSON object a line. From the runner: `{"do": "spawn", "id", "argv", "env", "cwd", "stdin",
+"until"}` with the descriptor of the output, then that of the input if `stdin`; `{"do": "signal", "id", "signal"}`;
+`{"do": "hold", "id", "until"}`; `until` is a moment of the monotonic clock. To the runner: `{"event": "spawned", "id",
+"at"}`, `{"event": "failed", "id", "what", "error"}`, `{"event": "exited", "id", "exit_code", "signal", "signalled"}`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import array
 import contextlib
 import ctypes
 import json
+import math
 import os
 import select
 import signal
@@ -23,6 +25,7 @@ import socket
 import time
 from collections import deque
 
+from runners.agent.group import Job
 from runners.agent.processes import (
     children,
     mark,
@@ -37,19 +40,6 @@ PR_SET_CHILD_SUBREAPER = 36
 LOOK_AGAIN_MILLISECONDS = 100
 
 
-class Job:
-    """One process group at work; its leader is our child, and stays a zombie until its group was killed."""
-
-    def __init__(self, *, serial: int, pid: int, mark: tuple[str, ...]) -> None:
-        self.serial = serial
-        self.pid = pid
-        self.mark = mark
-        self.signalled = False
-        self.killing = False
-        self.group_gone = False  # its number may be anybody's from then on
-        self.ended: tuple[int | None, int | None] | None = None  # exit code, signal
-
-
 class Guardian:
     """The loop: orders come in, children end, strays are found."""
 
@@ -62,6 +52,7 @@ class Guardian:
         self._ending: list[Job] = []  # reaped, but something of them may be left
         self._sessions: dict[int, Job] = {}
         self._marks: dict[tuple[str, ...], Job] = {}
+        self._look_at = math.inf  # before then no job's time is over
         self._suspects: dict[int, set[int]] = {}  # strays without a mark: the jobs they may belong to
         self._received = b""
         self._fds: deque[int] = deque()
@@ -76,17 +67,26 @@ class Guardian:
         poll.register(wake, select.POLLIN)
         while True:
             poll.register(self._channel, select.POLLIN | (select.POLLOUT if self._unsent else 0))
-            ready = dict(poll.poll(LOOK_AGAIN_MILLISECONDS if self._ending else None))
+            ready = dict(poll.poll(self._patience()))
             if wake in ready:
                 os.read(wake, 4096)
             told = ready.get(self._channel.fileno(), 0)
             if told & select.POLLHUP or (told & select.POLLIN and not self._receive()):
                 break  # orders that a dead runner left are not begun
             self._reap()
+            self._kill_overdue()
             self._settle()
             if not self._flush():
                 break
         self._kill_everything()
+
+    def _patience(self) -> float | None:
+        """Return for how many milliseconds nothing needs to be done unless something happens."""
+        if self._ending:
+            return LOOK_AGAIN_MILLISECONDS
+        if self._look_at == math.inf:
+            return None
+        return max(self._look_at - time.monotonic(), 0.0) * 1000 + 1
 
     # The channel.
 
@@ -116,9 +116,15 @@ class Guardian:
                     cwd=order["cwd"],
                     output=self._fds.popleft(),
                     standard_input=self._fds.popleft() if order["stdin"] else None,
+                    until=order["until"],
                 )
-            elif order["id"] in self._jobs:
-                self._signal(self._jobs[order["id"]], number=order["signal"])
+            elif (job := self._jobs.get(order["id"])) is None:
+                continue
+            elif order["do"] == "hold":
+                job.until = order["until"]
+                self._look_at = min(self._look_at, job.until)
+            else:
+                self._signal(job, number=order["signal"])
         return bool(data)
 
     def _tell(self, **event: object) -> None:
@@ -146,6 +152,7 @@ class Guardian:
         cwd: str,
         output: int,
         standard_input: int | None,
+        until: float,
     ) -> None:
         try:
             pid = spawn(
@@ -159,7 +166,8 @@ class Guardian:
         except SpawnError as error:
             self._tell(event="failed", id=serial, what=error.what, error=str(error))
         else:
-            job = Job(serial=serial, pid=pid, mark=mark_of(env))
+            job = Job(serial=serial, pid=pid, mark=mark_of(env), until=until)
+            self._look_at = min(self._look_at, until)
             self._jobs[serial] = self._leaders[pid] = self._sessions[pid] = self._marks[job.mark] = job
             self._tell(event="spawned", id=serial, at=time.monotonic())
         finally:
@@ -176,6 +184,16 @@ class Guardian:
         job.killing = job.killing or number == signal.SIGKILL
         if not job.group_gone:
             signal_group(job.pid, number=number)
+
+    def _kill_overdue(self) -> None:
+        """Kill what may go on no longer: its runner, frozen perhaps, did not say otherwise in time."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        for job in self._jobs.values():
+            if job.until <= now and not job.killing:
+                self._signal(job, number=signal.SIGKILL)
+        self._look_at = min((job.until for job in self._jobs.values() if job.until > now), default=math.inf)
 
     def _reap(self) -> None:
         while True:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 
+from runners.masking import MaskedStream, Masker
+
 _CONTINUATION = 0b1000_0000
 
 
@@ -18,11 +20,13 @@ class Budget:
 class Output:
     """UTF-8 text that the service has not confirmed yet; offsets count bytes of the text from 0.
 
-    What is sent stays held until it is acknowledged, so that the service may send us back to what it holds.
+    What is sent stays held until it is acknowledged, so that the service may send us back to what it holds. What the
+    masker knows is masked before anything is held; without one nothing is looked at.
     """
 
-    def __init__(self, *, budget: Budget) -> None:
+    def __init__(self, *, budget: Budget, masker: Masker | None = None) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._masked = MaskedStream(masker) if masker else None
         self._budget = budget
         self._held = bytearray()
         self._base = 0  # offset of the first byte held: all before it is acknowledged
@@ -31,10 +35,12 @@ class Output:
 
     def feed(self, data: bytes, *, final: bool = False) -> None:
         """Take bytes from the pipe; bad ones and NULs become U+FFFD."""
-        text = self._decoder.decode(data, final)
+        text = self._decoder.decode(data, final).replace("\0", "\N{REPLACEMENT CHARACTER}")
+        if self._masked is not None:
+            text = self._masked.feed(text) + (self._masked.flush() if final else "")
         if self._broken or not text:
             return
-        encoded = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode()
+        encoded = text.encode()
         self._held += encoded
         self._budget.held += len(encoded)
 

@@ -58,6 +58,7 @@ class ExecuteRequest:
     lease_seconds: float
     timeout_seconds: float | None = None
     params: Mapping[str, Any] = field(default_factory=dict, repr=False)  # clients keep secrets in it
+    mask: tuple[str, ...] = field(default=(), repr=False)  # what must stand in no log and no message
 
     @property
     def key(self) -> Key:
@@ -74,11 +75,14 @@ class ExecuteRequest:
                 lease_seconds=float(data["lease_seconds"]),
                 timeout_seconds=None if data.get("timeout") is None else float(data["timeout"]),
                 params=data["params"],
+                mask=tuple(data.get("mask") or ()),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RequestError(f"not an execute request: {type(error).__name__} {error}") from None
         if not isinstance(request.params, Mapping):
             raise RequestError("not an execute request: params is no object")
+        if not all(isinstance(value, str) for value in request.mask):
+            raise RequestError("not an execute request: mask is no list of texts")
         return request
 
 
@@ -91,9 +95,19 @@ def finished(
     message: str = "",
 ) -> dict[str, Any]:
     """Return the fields of a `finished` report; what does not apply is left out."""
-    cut = message.encode()[:MAX_MESSAGE_BYTES].decode(errors="ignore")
-    fields = {"outcome": outcome, "exit_code": exit_code, "signal": signal, "reason": reason, "message": cut or None}
+    fields = {
+        "outcome": outcome,
+        "exit_code": exit_code,
+        "signal": signal,
+        "reason": reason,
+        "message": message or None,
+    }
     return {"event": Event.FINISHED} | {name: value for name, value in fields.items() if value is not None}
+
+
+def cut(message: str) -> str:
+    """Return as much of a message as the service keeps."""
+    return message.encode(errors="replace")[:MAX_MESSAGE_BYTES].decode(errors="ignore")
 
 
 def returned(reason: Reason, *, message: str) -> dict[str, Any]:

@@ -53,7 +53,10 @@ class RunnerTokenAuthentication(_Bearer):
     """Authenticate a runner by its token. One query."""
 
     def principal(self, token: str) -> RunnerPrincipal | None:
-        runner = Runner.objects.filter(token_digest=tokens.digest(token)).first() if token else None
+        if not token:
+            return None
+        found = Runner.objects.raw("SELECT * FROM runners_runner WHERE token_digest = %s", [tokens.digest(token)])
+        runner = next(iter(found), None)
         return RunnerPrincipal(runner) if runner else None
 
 

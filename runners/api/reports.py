@@ -7,13 +7,13 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ParseError
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from pipelines import clock
 from pipelines.api.bodies import TooLarge
+from pipelines.api.rendering import JSONRenderer
 from runners import presence
 from runners.api.authentication import (
     AttemptPrincipal,

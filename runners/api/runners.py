@@ -13,7 +13,6 @@ from rest_framework.response import Response
 from clients.models import Client
 from clients.permissions import IsStaff
 from pipelines import clock
-from pipelines.nudges import nudge
 from runners import presence, registration
 from runners.api.clusters import ClusterSerializer
 from runners.api.parsers import BoundedJSONParser
@@ -115,14 +114,16 @@ class RunnerViewSet(viewsets.ModelViewSet[Runner]):
 
     def perform_update(self, serializer: serializers.BaseSerializer[Runner]) -> None:
         runner, values = self.get_object(), serializer.validated_data
-        registration.check_kinds(runner.type, values.get("kinds", []))
-        cluster = values.pop("cluster", None)
         with transaction.atomic():
-            if cluster:
-                registration.change_cluster(runner, **cluster)
-            serializer.save()
+            if values.get("cluster"):
+                registration.change_cluster(runner, **values["cluster"])
+            registration.change_runner(
+                runner,
+                capacity=values.get("capacity"),
+                runner_kinds=values.get("kinds"),
+                clients=values.get("clients"),
+            )
         serializer.instance = self.get_queryset().get(pk=runner.pk)
-        nudge()
 
     def perform_destroy(self, instance: Runner) -> None:
         registration.delete_runner(instance)

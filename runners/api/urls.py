@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from runners.api.attempts import AttemptListView, LogView
 from runners.api.reports import ReportsView, ReportView
 from runners.api.runners import RunnerViewSet
+from runners.api.secrets import SecretListView, SecretView
 from runners.api.usage import MeView, QueueView
 
 router = SimpleRouter()
@@ -19,4 +20,6 @@ urlpatterns = [
     path("reports/", ReportsView.as_view(), name="reports"),
     path("queue/", QueueView.as_view(), name="queue"),
     path("me/", MeView.as_view(), name="me"),
+    path("me/secrets/", SecretListView.as_view(), name="secret-list"),
+    path("me/secrets/<str:name>/", SecretView.as_view(), name="secret-detail"),
 ]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class ExecuteRequest(TypedDict):
@@ -17,6 +17,8 @@ class ExecuteRequest(TypedDict):
     report_url: str
     token: str
     lease_seconds: float
+    mask: NotRequired[list[str]]
+    """Values to be kept out of logs, messages and results: the secrets among the params."""
 
 
 class Executor(ABC):

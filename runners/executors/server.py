@@ -19,7 +19,8 @@ class ServerExecutor(Executor):
 
     def execute(self, runner: str, requests: Sequence[ExecuteRequest]) -> None:
         for batch in _batches(requests):
-            send(EXECUTE, args=(batch,), queue=_queue(runner))
+            # What Celery shows of a task's arguments, in its message and in logs, must not show params.
+            send(EXECUTE, args=(batch,), queue=_queue(runner), shown=f"<{len(batch)} execute requests>")
 
     def stop(self, runner: str, attempts: Sequence[tuple[int, int]]) -> None:
         send(STOP, args=([list(attempt) for attempt in attempts],), queue=_queue(runner))
@@ -36,7 +37,7 @@ def _batches(requests: Sequence[ExecuteRequest]) -> Iterator[list[ExecuteRequest
     batch: list[ExecuteRequest] = []
     size = 0
     for request in requests:
-        length = len(json.dumps(request["params"]))
+        length = len(json.dumps([request["params"], request.get("mask")]))
         if batch and (len(batch) == MESSAGE_REQUESTS or size + length > MESSAGE_BYTES):
             yield batch
             batch, size = [], 0

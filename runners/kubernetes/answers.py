@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,6 +27,10 @@ from runners.kubernetes.exceptions import (
 MAX_MESSAGE = 2000
 MAX_CAUSES = 20
 
+# What the store behind the API server says of an object that is larger than it takes; the status is 500.
+_TOO_LARGE = ("etcdserver: request is too large", "trying to send message larger than max")
+_DENIED = re.compile(r'admission webhook ".*" denied the request')
+
 _BY_STATUS: dict[int, type[ClusterError]] = {
     400: BadRequest,
     401: Unauthorized,
@@ -45,9 +50,11 @@ def refusal(status: int, *, headers: Mapping[str, str], body: str) -> ClusterErr
     details = said.get("details")
     details = details if isinstance(details, dict) else {}
     causes = details.get("causes")
-    return _kind(status, reason=reason)(
-        _text(said.get("message")) or f"The API server answered with HTTP status {status}.",
+    message = _text(said.get("message"))
+    return _kind(status, reason=reason, message=message)(
+        message or f"The API server answered with HTTP status {status}.",
         status=status or None,
+        is_told=bool(said),
         api_reason=reason,
         what=_text(details.get("kind")),
         causes=[
@@ -59,9 +66,13 @@ def refusal(status: int, *, headers: Mapping[str, str], body: str) -> ClusterErr
     )
 
 
-def _kind(status: int, *, reason: str) -> type[ClusterError]:
+def _kind(status: int, *, reason: str, message: str) -> type[ClusterError]:
     if status == 0:
         return Unreachable
+    if status == 413 or any(words in message for words in _TOO_LARGE):
+        return Invalid
+    if _DENIED.search(message):  # with whatever status the webhook chose, 404 and 500 included
+        return Forbidden
     if status == 409 and reason == "AlreadyExists":
         return AlreadyThere
     if status >= 500 or 300 <= status < 400:  # a redirect comes from something else than an API server

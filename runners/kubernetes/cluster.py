@@ -5,8 +5,9 @@ One call is one try: rounds repeat, this does not. Objects are plain dictionarie
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, Literal, Self
 from urllib.request import getproxies
 
@@ -36,14 +37,14 @@ Propagation = Literal["Foreground", "Background", "Orphan"]
 Call = Callable[..., Any]  # the client is untyped
 
 APPLY = "application/apply-patch+yaml"
-JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
 
 MAX_PAGES = 1000
 MAX_ANSWER_BYTES = 256 << 20
 MAX_LOG_BYTES = 8 << 20
 CHUNK_BYTES = 64 << 10
 
+# In the words of the API server's handler, and of its store for what was exchanged a moment later.
+_ANOTHER_UID = re.compile(r"UID in (the )?precondition")
 _ONE_TRY = Retry(
     total=0,
     redirect=0,
@@ -59,8 +60,16 @@ class Cluster:
     Every method raises ClusterError or one of its subclasses, the constructor Unauthorized.
     """
 
-    def __init__(self, connection: Connection, *, timeout_seconds: float = 10.0, page_size: int = 500) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        timeout_seconds: float = 10.0,
+        page_size: int = 500,
+        before_request: Callable[[], None] = lambda: None,
+    ) -> None:
         self.requests = 0
+        self._before_request = before_request
         self._connection = connection
         self._timeout_seconds = timeout_seconds
         self._page_size = page_size
@@ -121,23 +130,18 @@ class Cluster:
         except NotFound:
             return False
         except Conflict as error:
-            if "UID in precondition" in error.message:  # a namesake stands there
+            if _ANOTHER_UID.search(error.message):  # a namesake stands there
                 return False
             raise
         return True
 
     def apply_deployment(self, namespace: str, manifest: Object, *, manager: str) -> Object:
         """Create or update by server-side apply, never by force. Raises Conflict, its causes naming the fields."""
-        name = manifest["metadata"]["name"]
-        return self._patch_deployment(name, namespace, manifest, field_manager=manager, content_type=APPLY)
+        call, name = self._apps.patch_namespaced_deployment, manifest["metadata"]["name"]
+        return self._object(call, name, namespace, manifest, field_manager=manager, _content_type=APPLY)
 
     def get_deployment(self, namespace: str, name: str) -> Object:
         return self._object(self._apps.read_namespaced_deployment, name, namespace)
-
-    def patch_deployment(self, namespace: str, name: str, patch: Object | Sequence[Object], *, manager: str) -> Object:
-        """Change some fields: a mapping is a JSON merge patch, a list a JSON patch (its `test`s can hold a uid)."""
-        kind = MERGE_PATCH if isinstance(patch, Mapping) else JSON_PATCH
-        return self._patch_deployment(name, namespace, patch, field_manager=manager, content_type=kind)
 
     def pod_log(
         self,
@@ -190,12 +194,6 @@ class Cluster:
                 return LogPage(b"", cursor.next_second(), more=True, gap=True)
             limit_bytes = min(limit_bytes * 4, MAX_LOG_BYTES)
 
-    def _patch_deployment(
-        self, name: str, namespace: str, body: object, *, content_type: str, **options: object
-    ) -> Object:
-        call = self._apps.patch_namespaced_deployment
-        return self._object(call, name, namespace, body, _content_type=content_type, **options)
-
     def _list(self, call: Call, namespace: str, **options: object) -> list[Object]:
         """All pages of a list as of one moment.
 
@@ -231,6 +229,7 @@ class Cluster:
 
     def _call(self, call: Call, *args: object, **options: object) -> bytes:
         """One request. The body is read here, with the time limit over all of it: the client's is per read."""
+        self._before_request()
         self.requests += 1
         deadline = time.monotonic() + self._timeout_seconds
         try:

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Protocol
 
-from runners.kubernetes.beginning import REFUSALS, not_allowed, refusal
+from runners.filling import Unfillable
+from runners.kubernetes.beginning import REFUSALS, is_still_wanted, not_allowed, refusal
 from runners.kubernetes.exceptions import NotFound
 from runners.kubernetes.objects import (
     deployment_manifest,
@@ -16,6 +17,7 @@ from runners.kubernetes.objects import (
     is_of_client,
     rollback_manifest,
 )
+from runners.kubernetes.revisions import identity_of
 from runners.kubernetes.rollout_verdicts import (
     ROLLED_BACK_AFTER,
     Applied,
@@ -73,6 +75,8 @@ class DeploymentFollower:
         if work.is_to_stop:
             self._findings.end(work, Verdict("cancelled", "cancelled", "It was cancelled before it was applied."))
             return
+        if not is_still_wanted(work):
+            return
         if verdict := not_allowed(work, cluster=self._cluster):
             self._findings.end(work, verdict)
             return
@@ -84,10 +88,15 @@ class DeploymentFollower:
             # Written before anything changes: a crash between the apply and its note must not take what was applied
             # for what was there before.
             self._findings.note(work, before=before)
+            filled = work.filled(self._findings)
             self._flush()
-            applied = self._apply(work, deployment_manifest(work.order))
+            applied = self._apply(work, deployment_manifest(filled))
+        except Unfillable as unfillable:
+            self._findings.end(work, Verdict("failed", unfillable.reason, unfillable.message))
+            return
         except REFUSALS as error:
-            self._findings.end(work, refusal(error, work=work))
+            if verdict := refusal(error, work=work):
+                self._findings.end(work, verdict)
             return
         after = Applied.of(applied, before=before, applied_at=self._now)
         self._findings.note(work, applied=after.to_json())
@@ -96,7 +105,10 @@ class DeploymentFollower:
         )
 
     def _before(self, work: Work) -> Object | None:
-        """Return the Deployment as it was before the attempt touched it, as an earlier round noted it or as it is."""
+        """Return the Deployment as it was before the attempt touched it, as an earlier round noted it or as it is.
+
+        Without its spec: that may hold what earlier attempts were given as secrets.
+        """
         if "before" in work.notes:
             noted: Object | None = work.notes["before"]
             return noted
@@ -104,8 +116,7 @@ class DeploymentFollower:
             found = self._api.get_deployment(work.order.namespace, deployment_name(work.order))
         except NotFound:
             return None
-        metadata = {name: value for name, value in found["metadata"].items() if name != "managedFields"}
-        return {**found, "metadata": metadata}
+        return identity_of(found)
 
     def _apply(self, work: Work, manifest: Object) -> Object:
         return self._api.apply_deployment(work.order.namespace, manifest, manager=field_manager(work.order.install))
@@ -158,11 +169,12 @@ class DeploymentFollower:
         try:
             back = self._apply(work, rollback_manifest(work.order, template=template))
         except REFUSALS as error:
-            message = f"{verdict.message} Rolling back failed: {error.message}"
-            self._findings.end(work, Verdict(**{**asdict(verdict), "message": message}))
+            if refused := refusal(error, work=work):
+                message = f"{verdict.message} Rolling back failed: {refused.message}"
+                self._findings.end(work, Verdict(**{**asdict(verdict), "message": message}))
             return
         rollback = Applied.of(back, before=self._snapshot.deployments.get(self._place(work)), applied_at=self._now)
-        self._findings.note(work, decided=asdict(verdict), rollback=rollback.to_json())
+        self._findings.note(work, decided=asdict(work.cleared(verdict)), rollback=rollback.to_json())
 
     def _follow_rollback(self, work: Work, verdict: Verdict) -> None:
         standing = self._standing(work, Applied.from_json(work.notes["rollback"]))
@@ -178,22 +190,25 @@ class DeploymentFollower:
 
     def _seen(self, work: Work) -> dict[str, Any]:
         place = self._place(work)
+        deployment = self._snapshot.deployments.get(place)
         return {
-            "deployment": self._snapshot.deployments.get(place),
-            "pods": self._snapshot.pods_of_deployment.get(place, []),
-            "replica_sets": self._snapshot.replica_sets.get(place, []),
+            "deployment": work.masked(deployment) if deployment else None,
+            "pods": [work.masked(pod) for pod in self._snapshot.pods_of_deployment.get(place, [])],
+            "replica_sets": [work.masked(each) for each in self._snapshot.replica_sets.get(place, [])],
         }
 
     def _events(self, work: Work) -> list[Object]:
         seen = self._seen(work)
         objects = [seen["deployment"], *seen["replica_sets"][-2:], *seen["pods"][:3]]
         abouts = [found["metadata"]["uid"] for found in objects if found]
-        return [event for about in abouts for event in self._api.list_events(work.order.namespace, about=about)]
+        events = [event for about in abouts for event in self._api.list_events(work.order.namespace, about=about)]
+        return [work.masked(event) for event in events]
 
     def _report(self, work: Work, standing: Standing) -> None:
         job, attempt = work.key
+        message = work.told(standing.message)
         self._findings.items.append(
-            Progress(job=job, attempt=attempt, event="progress", progress=standing.progress, message=standing.message)
+            Progress(job=job, attempt=attempt, event="progress", progress=standing.progress, message=message)
             if standing.message or standing.progress is not None
             else Alive(job=job, attempt=attempt, event="alive")
         )

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from runners.kubernetes.connection import Connection
-from runners.kubernetes.exceptions import InvalidConnection
+from runners.kubernetes.exceptions import CredentialsUnreadable, InvalidConnection
+from runners.kubernetes.keeping import kept_connection
 from runners.models import Cluster
 
 # What stands in for the fields that are not looked at.
 _SOUND = {"server": "https://localhost", "token": "t"}
 _TOKEN_TOO = "Give the token as well: the one that is kept is never sent to another server, or trusted to another ca."  # noqa: S105
+_CA_TOO = "Give the ca as well: the one that is kept cannot be read any more, for SECRET_KEY is another now."
 
 
 class InvalidFields(InvalidConnection):
@@ -60,5 +62,8 @@ def _with_ca(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kept_trust(kept: Cluster) -> dict[str, Any]:
-    before = Connection.from_json(kept.connection)
+    try:
+        before = kept_connection(kept)
+    except CredentialsUnreadable as error:
+        raise InvalidFields({"ca": _CA_TOO}) from error
     return {"ca": before.ca, "tls_server_name": before.tls_server_name}

@@ -16,6 +16,7 @@ class ClusterError(RunnerError):
     """The API server refused, or its answer made no sense.
 
     `reason` is ours and typed, the same for each class; `status` is the HTTP status if there was an answer;
+    `is_told` whether the answer was the Status object of an API server, and not the page of something in between;
     `api_reason` the `reason` of the answer's Status object; `what` the resource that it is about (`namespaces`,
     `jobs`, ...; empty if it did not say); `causes` its `details.causes`; `retry_after_seconds` when the server said
     when to come back.
@@ -28,6 +29,7 @@ class ClusterError(RunnerError):
         message: str,
         *,
         status: int | None = None,
+        is_told: bool = False,
         api_reason: str = "",
         what: str = "",
         causes: Sequence[Mapping[str, str]] = (),
@@ -37,10 +39,17 @@ class ClusterError(RunnerError):
         self.message = message
         self.reason = self.default_reason
         self.status = status
+        self.is_told = is_told
         self.api_reason = api_reason
         self.what = what
         self.causes = tuple(causes)
         self.retry_after_seconds = retry_after_seconds
+
+
+class CredentialsUnreadable(ClusterError):
+    """Nobody was asked: what is kept of the connection cannot be read, or not be used, any more."""
+
+    default_reason = "credentials_unreadable"
 
 
 class Unreachable(ClusterError):

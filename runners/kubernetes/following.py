@@ -1,4 +1,4 @@
-"""One round for one Kubernetes runner: list once, bring every attempt one step on, write, delete what is to go.
+"""When rounds of Kubernetes runners are run, and how each runner's health comes of them.
 
 Any control worker may run any round; what one leaves for the next stands in the attempts' evidence.
 """
@@ -17,23 +17,17 @@ from django.utils.module_loading import import_string
 from pipelines import clock
 from pipelines.nudges import nudge, send
 from runners.executors.kubernetes import FOLLOW
-from runners.kubernetes import log_copying, snapshot
-from runners.kubernetes.connection import Connection
-from runners.kubernetes.deployments import DeploymentFollower
+from runners.kubernetes import rounds
 from runners.kubernetes.exceptions import ClusterError
-from runners.kubernetes.jobs import JobFollower
-from runners.kubernetes.objects import selector
-from runners.kubernetes.recording import record
-from runners.kubernetes.sweeping import leftovers
-from runners.kubernetes.work import Findings, live_work
-from runners.models import Attempt, Cluster, Installation
+from runners.kubernetes.keeping import kept_connection
+from runners.kubernetes.turns import Turn
+from runners.models import Attempt, Cluster
 
 logger = logging.getLogger(__name__)
 
-# A round that takes longer has died with its process.
-_ROUND_SECONDS = 120
 _IDLE_SECONDS = 15
-_DEPLOYMENT = "K8S/Deployment"
+MAX_PAUSE_SECONDS = 300
+"""However long an answer asks us to stay away: what asks may not even be the API server."""
 
 
 def follow_due(*, now: datetime) -> None:
@@ -50,37 +44,21 @@ def follow(runner_name: str) -> None:
 
     A nudge that comes during a round leaves a note, so that another one follows it.
     """
-    while cluster := _take_round(runner_name):
+    while turn := Turn.take(runner_name):
         try:
-            _run(cluster)
+            _run(turn)
         finally:
-            again = _end_round(cluster)
+            again = turn.end()
         if not again:
             return
 
 
-def _take_round(runner_name: str) -> Cluster | None:
-    now = clock.now()
-    named = Cluster.objects.filter(runner__name=runner_name)
-    free = named.filter(Q(round_until=None) | Q(round_until__lt=now), Q(not_before=None) | Q(not_before__lte=now))
-    until = now + timedelta(seconds=_ROUND_SECONDS)
-    if free.update(round_until=until, round_requested=False):
-        return named.select_related("runner").first()
-    named.update(round_requested=True)
-    return None
-
-
-def _end_round(cluster: Cluster) -> bool:
-    mine = Cluster.objects.filter(pk=cluster.pk)
-    mine.update(round_until=None)
-    return mine.filter(round_requested=True, error="").exists()
-
-
-def _run(cluster: Cluster) -> None:
+def _run(turn: Turn) -> None:
+    cluster = turn.cluster
     was_away = bool(cluster.error) or cluster.synced_at is None
     try:
-        with _api(cluster) as api:
-            _round(cluster, api)
+        with _api(turn) as api:
+            rounds.run(turn, api=api)
     except ClusterError as error:
         _note_failure(cluster, error)
         return
@@ -92,7 +70,7 @@ def _run(cluster: Cluster) -> None:
 
 def _note_failure(cluster: Cluster, error: ClusterError) -> None:
     """Show the runner unhealthy; its attempts' leases stand still until the API server answers again."""
-    pause = timedelta(seconds=error.retry_after_seconds or 0)
+    pause = timedelta(seconds=min(error.retry_after_seconds or 0, MAX_PAUSE_SECONDS))
     Cluster.objects.filter(pk=cluster.pk).update(
         error=f"{error.reason}: {error.message}"[:2000], not_before=clock.now() + pause if pause else None
     )
@@ -101,38 +79,8 @@ def _note_failure(cluster: Cluster, error: ClusterError) -> None:
 
 
 @contextmanager
-def _api(cluster: Cluster) -> Iterator[Any]:
+def _api(turn: Turn) -> Iterator[Any]:
     # The one lazy import: a process that never talks to a cluster never loads its client.
-    client = import_string("runners.kubernetes.cluster.Cluster")(Connection.from_json(cluster.connection))
-    with closing(client):
+    open_cluster = import_string("runners.kubernetes.cluster.Cluster")
+    with closing(open_cluster(kept_connection(turn.cluster), before_request=turn.go_on)) as client:
         yield client
-
-
-def _round(cluster: Cluster, api: Any) -> None:
-    works = live_work(cluster)
-    install = Installation.current()
-    seen = snapshot.take(
-        api,
-        namespaces=cluster.allowed_namespaces,
-        selector=selector(install),
-        with_pods=bool(works),
-        with_deployments=any(work.order.kind == _DEPLOYMENT for work in works),
-    )
-    findings = Findings()
-    now = clock.now()
-    jobs = JobFollower(cluster=cluster, api=api, snapshot=seen, findings=findings, now=now)
-
-    def flush() -> None:
-        record(findings, runner=cluster.runner_id, now=clock.now())
-
-    deployments = DeploymentFollower(cluster=cluster, api=api, snapshot=seen, findings=findings, flush=flush, now=now)
-    try:
-        for work in works:
-            (deployments if work.order.kind == _DEPLOYMENT else jobs).follow(work)
-        log_copying.copy_running(jobs.running, api=api, findings=findings)
-    finally:
-        # Also what was found before the API server went away.
-        flush()
-    for found in [*jobs.to_delete, *leftovers(seen, live={work.key for work in works})]:
-        metadata = found["metadata"]
-        api.delete_job(metadata["namespace"], metadata["name"], metadata["uid"], propagation="Foreground")

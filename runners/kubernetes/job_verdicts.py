@@ -33,6 +33,8 @@ TIMEOUT = "timeout"
 NO_PODS_GRACE = timedelta(seconds=30)
 QUOTA_GRACE = timedelta(minutes=5)
 """How long creating pods may be refused: a quota is freed by what ends, the rest by people."""
+OVERDUE = timedelta(minutes=1)
+"""How long after its grace a pod that is to end is still nothing to worry about."""
 _EVENTS_AFTER = timedelta(seconds=5)
 
 
@@ -46,7 +48,8 @@ def judge_job(
     """
     own = owned_by(uid_of(job), among=pods)
     if holds(job, kind="Complete"):
-        return Standing(Verdict("succeeded", exit_code=0, evidence=evidence_of(job, pods=own, events=())), progress=100)
+        verdict = Verdict("succeeded", message="It has succeeded.", exit_code=0)
+        return replace(_decided(job, verdict=verdict, pods=own, events=()), progress=100)
     if failed := holds(job, kind="Failed"):
         verdict = _failure(job, failed=failed, pods=own, events=events, now=now)
         return _decided(job, verdict=verdict, pods=own, events=events)
@@ -81,6 +84,20 @@ def judge_timeout(
         message = f"Stopped because it did not run within its timeout of {timeout} s. {trouble.message}"
         verdict = Verdict("timed_out", trouble.reason, message)
     return replace(verdict, evidence=evidence_of(job, pods=own, events=events))
+
+
+def ending_message(pods: Sequence[dict[str, Any]], *, now: datetime) -> str:
+    """Return what a Job that is being deleted waits for."""
+    left = [pod for pod in pods if status_of(pod).get("phase") not in ("Succeeded", "Failed")]
+    # The time of deletion is when the pod's grace is over.
+    overdue = [pod for pod in left if now - (time_of(pod["metadata"].get("deletionTimestamp")) or now) >= OVERDUE]
+    if overdue:
+        pod, node = name_of(overdue[0]), (overdue[0].get("spec") or {}).get("nodeName") or "unknown"
+        return (
+            f"It is being stopped, but the node {node} does not confirm that the pod {pod} has ended. Look at the "
+            f"node; once nothing runs there any more: kubectl delete pod {pod} --force"
+        )
+    return "It is being stopped: waits for the end of its pods." if left else "Its object is being deleted."
 
 
 def _decided(job: Object, *, verdict: Verdict, pods: Sequence[Object], events: Sequence[Object]) -> Standing:
@@ -208,4 +225,4 @@ def _main(job: Object) -> str:
     return str(containers[0]["name"])
 
 
-__all__ = ["Standing", "Verdict", "judge_job", "judge_timeout"]
+__all__ = ["Standing", "Verdict", "ending_message", "judge_job", "judge_timeout"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from runners.kinds.k8s_deployment import DeploymentParams
@@ -38,7 +38,7 @@ class Order:
     client: int
     kind: str
     version: str
-    params: dict[str, Any]
+    params: dict[str, Any] = field(repr=False)
     timeout: int | None
     namespace: str
     stop_grace_seconds: int = 10
@@ -46,7 +46,12 @@ class Order:
 
 def object_name(order: Order) -> str:
     """Return the name of the attempt's object: creating it twice finds the first. A DNS label of at most 63."""
-    return f"tp-{_short(order.install)}-{order.job}-{order.attempt}"
+    return attempt_name(order.install, order.job, order.attempt)
+
+
+def attempt_name(install: str, job: int, attempt: int) -> str:
+    """Return the name of the object of that job's attempt."""
+    return f"tp-{_short(install)}-{job}-{attempt}"
 
 
 def deployment_name(order: Order) -> str:

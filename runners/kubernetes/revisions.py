@@ -67,6 +67,14 @@ def revision_of(found: Object) -> str | None:
     return str(revision) if revision else None
 
 
+def identity_of(deployment: Object) -> dict[str, Any]:
+    """Return what tells a Deployment and its revision, and whose it is; nothing of what it runs."""
+    metadata = deployment["metadata"]
+    kept = {name: metadata[name] for name in ("name", "namespace", "uid", "generation", "labels") if name in metadata}
+    revision = revision_of(deployment)
+    return {"metadata": kept | ({"annotations": {_REVISION: revision}} if revision else {})}
+
+
 def newest_of(deployment: Object, *, replica_sets: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the ReplicaSet of the Deployment's present template, as the Deployment's controller finds it.
 

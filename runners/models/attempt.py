@@ -72,9 +72,9 @@ class Attempt(models.Model):
             ),
         ]
         indexes = [
+            # All that are live, a pool's worth. None of leases and deadlines: with one, each renewal would have to
+            # write a row anew in every index.
             models.Index(fields=["runner"], name="attempt_live_of_runner", condition=models.Q(outcome="")),
-            models.Index(fields=["lease_until"], name="attempt_lease", condition=models.Q(outcome="")),
-            models.Index(fields=["deadline_at"], name="attempt_deadline", condition=models.Q(outcome="")),
         ]
 
     def __str__(self) -> str:

@@ -2,20 +2,33 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import models
+from django.db import connection, models
 
 
 class SweepManager(models.Manager["Sweep"]):
-    def record(self, name: str, *, now: datetime, resolution: timedelta = timedelta(0)) -> None:
-        """Note that the round succeeded, unless that was noted within the resolution: busy rounds need not write."""
-        if not self.filter(pk=name, succeeded_at__gt=now - resolution).exists():
-            self.update_or_create(pk=name, defaults={"succeeded_at": now})
+    def record(
+        self, name: str, *, now: datetime, limit: int | None = None, resolution: timedelta = timedelta(0)
+    ) -> None:
+        """Note that the round succeeded, and the limit it went by.
 
-    def record_limit(self, name: str, *, limit: int, now: datetime) -> None:
-        """Note the limit the round goes by, and since when."""
-        if not self.filter(pk=name, limit=limit).exists():
-            defaults = {"limit": limit, "limit_changed_at": now, "succeeded_at": now}
-            self.update_or_create(pk=name, defaults=defaults)
+        Not if it was noted within the resolution, by the same limit: busy rounds need not write.
+        """
+        # Raw SQL: one statement, which the ORM's update_or_create is not.
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO runners_sweep AS sweep (name, succeeded_at, "limit", limit_changed_at)
+                VALUES (%(name)s, %(now)s, %(limit)s, %(now)s)
+                ON CONFLICT (name) DO UPDATE SET
+                    succeeded_at = excluded.succeeded_at,
+                    "limit" = excluded."limit",
+                    limit_changed_at = CASE WHEN sweep."limit" IS DISTINCT FROM excluded."limit"
+                        THEN excluded.limit_changed_at ELSE sweep.limit_changed_at END
+                WHERE sweep.succeeded_at <= %(before)s
+                    OR sweep."limit" IS DISTINCT FROM excluded."limit"
+                """,
+                {"name": name, "now": now, "limit": limit, "before": now - resolution},
+            )
 
     def last_success(self, name: str) -> datetime | None:
         """Return when the round last succeeded, or None if it never did."""

@@ -30,7 +30,11 @@ _PROBLEM: dict[str, Any] = {
             },
         },
         "errors_omitted": {"type": "integer", "description": "How many more mistakes there are."},
-        "scope": {"type": "string", "enum": ["client", "service"], "description": "429, 503, 422: whose limit it is."},
+        "scope": {
+            "type": "string",
+            "enum": ["client", "service", "pipeline"],
+            "description": "429, 503, 422: whose limit it is.",
+        },
         "limit": {"type": "integer"},
         "in_use": {"type": "integer"},
         "requested": {"type": "integer"},

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 
 from taskpipeline.stack.exceptions import StackError
 
@@ -34,6 +36,17 @@ class Address:
                 f"Cannot listen on {self.host}, port {self.port}: {error.strerror or error}. "
                 "Choose another with PORT (and HOST)."
             ) from error
+
+    def answers(self) -> bool:
+        """Tell whether the service answers here."""
+        connection = HTTPConnection(_EVERYWHERE.get(self.host, self.host), self.port, timeout=5)
+        try:
+            connection.request("GET", "/healthz/")
+            return connection.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
 
     def on_a_free_port(self) -> Address:
         """Return this address, or the same host with a free port if this one is taken."""

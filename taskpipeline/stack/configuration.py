@@ -11,17 +11,12 @@ from taskpipeline.stack.supervisor import Layout
 
 
 def layout_from_settings() -> Layout:
-    """Return the stack that the settings ask for; what is wrong with RUNNER_CAPACITY is said here, not by a child.
-
-    The URLs are those of the environment: the settings' own may be those of engines that are about to go.
-    """
+    """Return the stack that the settings ask for; what is wrong with RUNNER_CAPACITY is said here, not by a child."""
     environment.optional_integer("RUNNER_CAPACITY")
     return Layout(
         base_dir=settings.BASE_DIR,
         var_dir=settings.VAR_DIR,
         address=Address(settings.HOST, settings.PORT),
-        database_url=environment.text("DATABASE_URL"),
-        redis_url=environment.text("REDIS_URL"),
         stop_grace_seconds=settings.STOP_GRACE_SECONDS,
     )
 

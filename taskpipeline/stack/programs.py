@@ -11,6 +11,9 @@ from taskpipeline.engines.records import Urls
 from taskpipeline.stack.address import Address
 from taskpipeline.stack.child import Program
 
+# What a first start makes (seeding).
+OPERATOR = "operator"
+CLIENT = "demo"
 RUNNER = "local"
 WEB_GRACE_SECONDS = 10.0
 SPARE_SECONDS = 5.0
@@ -30,6 +33,7 @@ def environment(*, urls: Urls, var_dir: Path, address: Address) -> dict[str, str
         "HOST": address.host,
         "PORT": str(address.port),
         "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": "2",  # one a thread, as glibc has it, is mostly air
     }
 
 
@@ -49,17 +53,23 @@ def programs(
 ) -> list[Program]:
     """Return the programs in the order in which they start; they stop in the opposite one."""
     python = sys.executable
-    celery = [python, "-m", "celery", "-A", "taskpipeline"]
+    # Django's checks look into every page; they were made when the database was prepared, and by the web process.
+    celery = [python, "-m", "celery", "--skip-checks", "-A", "taskpipeline"]
     gunicorn = [python, "-m", "gunicorn", "taskpipeline.wsgi", "--bind", address.bind, "--worker-class", "gthread"]
     gunicorn += ["--workers", "2", "--threads", "16", "--graceful-timeout", f"{WEB_GRACE_SECONDS:.0f}"]
-    gunicorn += ["--preload"]  # read once, shared by the workers
+    gunicorn += ["--preload", "--config", "python:taskpipeline.stack.gunicorn_conf"]  # read once, shared by the workers
     gunicorn += ["--no-control-socket"]  # it would lie in the home directory, one for all stacks
     control = [*celery, "worker", "--queues", "control", "--pool", "threads", "--concurrency", "4"]
     control += ["--hostname", "control@%h", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     return [
         Program("web", gunicorn, env=base, grace_seconds=WEB_GRACE_SECONDS + SPARE_SECONDS),
         Program("control", control, env=base, grace_seconds=WEB_GRACE_SECONDS + SPARE_SECONDS),
-        Program("beat", [*celery, "beat", "--pidfile="], env=base, grace_seconds=SPARE_SECONDS),
+        Program(
+            "beat",
+            [*celery, "beat", "--pidfile="],
+            env={**base, "DJANGO_SETTINGS_MODULE": "taskpipeline.beat_settings"},
+            grace_seconds=SPARE_SECONDS,
+        ),
         Program(
             "runner",
             [python, str(manage), "run_runner", RUNNER],

@@ -16,9 +16,7 @@ from clients.registration import create_client, rotate_secret
 from runners import tokens
 from runners.models import Runner
 from runners.registration import create_runner, rotate_token
-
-OPERATOR = "operator"
-CLIENT = "demo"
+from taskpipeline.stack.programs import CLIENT, OPERATOR
 
 
 @dataclass(frozen=True, slots=True)

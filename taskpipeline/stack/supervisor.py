@@ -8,18 +8,17 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from signal import SIGTERM
 from types import TracebackType
 from typing import IO, Any, Self
 
-import httpx
-
 from taskpipeline.engines import embedded
 from taskpipeline.engines.engine import rotate, tail
 from taskpipeline.engines.records import Urls
 from taskpipeline.engines.spawn import spawn
+from taskpipeline.environment import text
 from taskpipeline.stack.address import Address
 from taskpipeline.stack.child import Child, Program
 from taskpipeline.stack.exceptions import StackError, StoppedError
@@ -36,14 +35,27 @@ READY_SECONDS = 120.0
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where a stack lies and listens; an engine whose URL is named is not ours."""
+    """Where a stack lies and listens; an engine whose URL the environment names is not ours."""
 
     base_dir: Path
     var_dir: Path
     address: Address
-    database_url: str = ""
-    redis_url: str = ""
     stop_grace_seconds: float = 10.0
+
+    def to_json(self) -> str:
+        """Return it as text that may be seen by everybody on the machine."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the layout of which `to_json` made this."""
+        fields = json.loads(text)
+        return cls(
+            base_dir=Path(fields["base_dir"]),
+            var_dir=Path(fields["var_dir"]),
+            address=Address(**fields["address"]),
+            stop_grace_seconds=fields["stop_grace_seconds"],
+        )
 
 
 class Supervisor:
@@ -108,14 +120,15 @@ class Supervisor:
 
     def _start_engines(self) -> Urls:
         """Start the engines that nobody named, and return where all of them are."""
-        layout = self.layout
-        if layout.database_url and layout.redis_url:
-            return Urls(layout.database_url, layout.redis_url)
+        # Those of the environment: the settings' own may be those of engines that are about to go.
+        named = Urls(text("DATABASE_URL"), text("REDIS_URL"))
+        if named.database_url and named.redis_url:
+            return named
         self._say("Starting the engines ...")
-        engines = embedded.start(layout.var_dir, postgres=not layout.database_url, redis=not layout.redis_url)
+        engines = embedded.start(self.layout.var_dir, postgres=not named.database_url, redis=not named.redis_url)
         self._cleanup.callback(engines.stop)
         self._watched += [WatchedEngine(engine, engines=engines) for engine in engines.members]
-        return Urls(layout.database_url or engines.urls.database_url, layout.redis_url or engines.urls.redis_url)
+        return Urls(named.database_url or engines.urls.database_url, named.redis_url or engines.urls.redis_url)
 
     def _prepare(self, base: Mapping[str, str]) -> None:
         """Bring the database up to date; what was made for a first start is in `made`."""
@@ -171,13 +184,12 @@ class Supervisor:
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        with httpx.Client(base_url=self.layout.address.url, trust_env=False, timeout=5) as client:
-            while not _answers(client):
-                if not self.tend(seconds=2 * MOMENT_SECONDS):
-                    raise StoppedError
-                if time.monotonic() > deadline:
-                    log = self.layout.var_dir / "log" / "web.log"
-                    raise StackError(f"The web process does not answer. The end of {log}:\n{tail(log)}")
+        while not self.layout.address.answers():
+            if not self.tend(seconds=2 * MOMENT_SECONDS):
+                raise StoppedError
+            if time.monotonic() > deadline:
+                log = self.layout.var_dir / "log" / "web.log"
+                raise StackError(f"The web process does not answer. The end of {log}:\n{tail(log)}")
 
     def _record(self) -> None:
         running = [child.process for child in self._children if child.process]
@@ -191,10 +203,3 @@ class Supervisor:
     @property
     def _manage(self) -> Path:
         return self.layout.base_dir / "manage.py"
-
-
-def _answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/healthz/").is_success
-    except httpx.TransportError:
-        return False

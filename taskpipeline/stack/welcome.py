@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from taskpipeline.stack.seeding import CLIENT, OPERATOR
+from taskpipeline.stack.programs import CLIENT, OPERATOR
 from taskpipeline.stack.supervisor import Layout
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runners.agent import leftovers
+from runners.agent import account, leftovers
+from runners.agent.command import Command
+from runners.agent.guard import Guard
 from tests.agent.processes import is_alive, pid_in, wait_until_dead
 from tests.agent.runner import Runner, make_config, running, shell
-from tests.agent.service import Service
+from tests.agent.service import WAIT_SECONDS, Service
 
 HEAVY = (
     'import subprocess, sys; memory = b"x" * int(sys.argv[1]) * 1_000_000; '
@@ -91,6 +96,23 @@ def test_a_guardian_that_dies_takes_the_work_and_the_runner_with_it(
     assert not is_alive(pid_in(tmp_path / "pid"))
     assert not is_alive(pid_in(tmp_path / "stray"))
     assert service.final(1)["event"] == "returned"
+
+
+def test_work_whose_time_is_over_is_killed_though_its_runner_says_nothing() -> None:
+    """The runner may be frozen: the guardian looks at the clock too."""
+    guard = Guard.start(account=account.current())
+    now = time.monotonic()
+    command = Command(argv=("sh", "-c", "trap '' TERM; sleep 600"), env={"PATH": os.environ["PATH"]})
+    for serial, until in ((1, now), (2, now + 600), (3, now + 600)):
+        guard.spawn(serial, command=command, cwd="/", output=1, stdin=None, until=until)
+    guard.hold(3, until=now)
+    told: list[dict[str, Any]] = []
+    while len(told) < 5:
+        assert select.select([guard], [], [], WAIT_SECONDS)[0], told
+        told += guard.events()
+    ends = {event["id"]: (event["signal"], event["signalled"]) for event in told if event["event"] == "exited"}
+    assert ends == {1: (signal.SIGKILL, True), 3: (signal.SIGKILL, True)}
+    guard.close()
 
 
 @contextmanager

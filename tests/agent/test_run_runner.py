@@ -23,6 +23,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from runners.agent.protocol import DRAIN, EXECUTE, STOP
+from runners.broker import BrokerUser
 from tests.agent.processes import is_alive, pid_in, wait_until_dead
 from tests.agent.runner import shell
 from tests.agent.service import TOKEN, WAIT_SECONDS, Service
@@ -191,6 +192,20 @@ def test_killed_it_takes_all_its_work_with_it_and_starts_again(stack: Stack, ser
     assert not (work / "1-1").exists()
 
 
+def test_frozen_past_its_leases_it_has_no_work_alive_and_gives_it_back_when_thawed(
+    stack: Stack, service: Service, tmp_path: Path
+) -> None:
+    service.lease_seconds = 3.0
+    process = stack.start()
+    stack.execute(shell(1, f"trap '' TERM; echo $$ > {tmp_path}/pid; echo up; sleep 600", lease_seconds=3.0))
+    service.wait_for(lambda: service.record(1).log)
+    process.send_signal(signal.SIGSTOP)
+    wait_until_dead(pid_in(tmp_path / "pid"))
+    process.send_signal(signal.SIGCONT)
+    final = service.final(1)
+    assert (final["event"], final["reason"]) == ("returned", "lease_lost")
+
+
 def test_it_cleans_up_after_a_runner_and_guardian_killed_at_once(
     stack: Stack, service: Service, tmp_path: Path
 ) -> None:
@@ -236,6 +251,20 @@ def test_it_hears_on_whatever_happens_to_the_broker(
             stack.execute(shell(job))
             assert service.final(job)["outcome"] == "succeeded"
             disturb(client)
+
+
+def test_it_hears_again_once_its_broker_user_is_back(stack: Stack, service: Service) -> None:
+    port = free_port()
+    stack.broker_url = f"redis://127.0.0.1:{port}/0"
+    user = BrokerUser(name=f"runner.{stack.name}", queue=f"runner.{stack.name}", password="secret")
+    with a_redis(port), redis.Redis(port=port) as client:
+        for job in (1, 2):
+            client.execute_command(*user.acl.split())
+            if job == 1:
+                stack.start(BROKER_URL=user.url(stack.broker_url))
+            stack.execute(shell(job))
+            assert service.final(job)["outcome"] == "succeeded"
+            client.acl_deluser(user.name)  # as a restart does to one that is in no ACL file
 
 
 def test_it_ends_on_term_while_its_broker_is_away(stack: Stack, service: Service) -> None:

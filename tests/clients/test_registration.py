@@ -75,7 +75,7 @@ def test_activity_is_announced_after_commit(
 @pytest.mark.urls("tests.clients.urls")
 def test_only_tokens_that_are_over_are_forgotten(owner: Credentials, get_token: Callable[..., str]) -> None:
     get_token(owner)
-    AccessToken.objects.update(expires=timezone.now() - timedelta(seconds=1))
+    AccessToken.objects.update(expires=timezone.now() - timedelta(hours=1, seconds=1))
     get_token(owner)
     forget_expired()
     assert [token.expires > timezone.now() for token in AccessToken.objects.all()] == [True]

@@ -60,7 +60,8 @@ class Stack:
         self.api = self.as_client(self.client_id, self.client_secret)
         engines = json.loads((self.var_dir / "engines.json").read_text())
         self.database_url = engines["postgres"]["url"]
-        self.broker = redis.Redis.from_url(engines["redis"]["url"])
+        self.broker_url: str = engines["redis"]["url"]
+        self.broker: Any = redis.Redis.from_url(self.broker_url)
         self.broker_pid: int = engines["redis"]["pid"]
         return self
 
@@ -96,6 +97,17 @@ class Stack:
     def another(self, *words: str) -> None:
         """Start one more process of the service beside the stack: a Celery worker or beat."""
         self._extra.append(self._start("-m", "celery", "-A", "taskpipeline", *words))
+
+    def another_runner(
+        self, name: str, *, token: str, broker_url: str, clock_offset_seconds: int = 0
+    ) -> subprocess.Popen[bytes]:
+        """Start the process of one more server runner, with a VAR_DIR of its own; its clock may be off."""
+        known = {key: value for key, value in self.environment.items() if key not in ("PORT", "HOST")}
+        known |= {"VAR_DIR": str(self.var_dir.parent / name), "API_URL": self.url, "RUNNER_TOKEN": token}
+        words = ["-m", "tests.e2e.wrong_clock", str(clock_offset_seconds)] if clock_offset_seconds else ["manage.py"]
+        process = self._start(*words, "run_runner", name, BROKER_URL=broker_url, **known)
+        self._extra.append(process)
+        return process
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a statement, read from the database itself."""
@@ -151,9 +163,13 @@ class Stack:
         finally:
             self._process.send_signal(signal.SIGCONT)
 
-    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+    def _start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, *words], cwd=ROOT, env=self.environment, stdout=self._log, stderr=subprocess.STDOUT
+            [sys.executable, *words],
+            cwd=ROOT,
+            env=environment or self.environment,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
         )
 
     def _is_up(self) -> bool:

@@ -22,12 +22,12 @@ class Account:
     rules: list[Rule]
     namespaces: list[str] = field(default_factory=list)
 
-    def may(self, request: Request) -> bool:
+    def may(self, request: Request, *, verb: str) -> bool:
         if request.resource is None:
             return True  # /version and the like are everybody's
         if self.namespaces and request.namespace not in self.namespaces:
             return False
-        asked = (request.resource.group, request.plural, request.verb)
+        asked = (request.resource.group, request.plural, verb)
         return any(
             all(
                 wanted in allowed or "*" in allowed
@@ -45,15 +45,24 @@ class Access:
     """By the name in a client's certificate."""
     denied: set[tuple[str, str]] = field(default_factory=set)
     """Verb and resource that nobody may, for tests that take a right away."""
+    used: set[tuple[str, str, str]] = field(default_factory=set)
+    """Group, resource and verb of every right that was asked for and there."""
 
-    def check(self, request: Request) -> None:
-        """Raises ApiError 401 or 403."""
+    def check(self, request: Request, *, verb: str = "") -> None:
+        """Hold the request's account against its rules, for another verb than its own if one is named.
+
+        Raises ApiError 401 or 403.
+        """
+        verb = verb or request.verb
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         account = self.accounts.get(token) if scheme == "Bearer" else self.certificates.get(request.peer)
         if account is None:
             raise ApiError(401, "Unauthorized", "Unauthorized")
-        if request.resource is None or (account.may(request) and (request.verb, request.plural) not in self.denied):
+        if request.resource is None:
+            return
+        if account.may(request, verb=verb) and (verb, request.plural) not in self.denied:
+            self.used.add((request.resource.group, request.plural, verb))
             return
         where = f' in the namespace "{request.namespace}"' if request.namespace else " at the cluster scope"
-        why = f'User "system:serviceaccount:tests:{account.name}" cannot {request.verb} resource "{request.plural}" in'
+        why = f'User "system:serviceaccount:tests:{account.name}" cannot {verb} resource "{request.plural}" in'
         raise forbidden(request.resource, request.name, f'{why} API group "{request.resource.group}"{where}')

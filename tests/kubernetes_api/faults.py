@@ -15,6 +15,14 @@ class Dropped(Exception):
     """The connection ends without an answer."""
 
 
+class Page(Exception):
+    """Something in between answers, with a page that is no Status object."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 @dataclass
 class Fault:
     """One thing that goes wrong, for the requests that it fits; `times` None is until healed."""
@@ -28,6 +36,7 @@ class Fault:
     slow_seconds: float = 0
     drop: bool = False
     cut: bool = False
+    page: bool = False
     reason: str = ""
     message: str = ""
 
@@ -57,7 +66,7 @@ class Faults:
         self.healed.set()
 
     def strike(self, request: Request, *, after: bool) -> Fault | None:
-        """Let the first fault that fits happen. Raises ApiError or Dropped; returns one that cuts the answer."""
+        """Let the first fault that fits happen. Raises ApiError, Page or Dropped; returns one that cuts the answer."""
         fault = next((fault for fault in self.held if fault.fits(request, after=after)), None)
         if fault is None:
             return None
@@ -67,6 +76,8 @@ class Faults:
             self.healed.wait(fault.slow_seconds)
         if fault.drop:
             raise Dropped
+        if fault.page:
+            raise Page(fault.status)
         if fault.status:
             raise fault.error()
         return fault if fault.cut else None

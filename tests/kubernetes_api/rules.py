@@ -140,6 +140,7 @@ def _immutable(before: Object, after: Object, resource: Resource) -> Iterator[Ca
             yield _cause(f"spec.{name}", "Invalid value: field is immutable")
 
 
-def tracked(obj: Object) -> Any:
-    """What a `generation` counts: everything but metadata and status."""
-    return {name: value for name, value in obj.items() if name not in ("metadata", "status")}
+def tracked(obj: Object, resource: Resource) -> Any:
+    """What a `generation` counts: everything but metadata and status; of Deployments the annotations as well."""
+    annotations = (obj["metadata"].get("annotations") or {}) if resource == DEPLOYMENTS else {}
+    return annotations, {name: value for name, value in obj.items() if name not in ("metadata", "status")}

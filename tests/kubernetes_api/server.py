@@ -16,7 +16,7 @@ from tests.kubernetes_api.controllers.jobs import JobController
 from tests.kubernetes_api.controllers.pods import Kubelet
 from tests.kubernetes_api.controllers.replicas import ReplicaSetController
 from tests.kubernetes_api.controllers.rollouts import DeploymentController
-from tests.kubernetes_api.faults import Dropped, Fault, Faults
+from tests.kubernetes_api.faults import Dropped, Fault, Faults, Page
 from tests.kubernetes_api.logs import Logs
 from tests.kubernetes_api.ownership import Owner
 from tests.kubernetes_api.patches import merge
@@ -39,7 +39,7 @@ class ApiServer:
         self.faults = Faults()
         self.log: list[Request] = []
         self.service_accounts = {"default"}
-        self._api = Api(self.store, self.logs)
+        self._api = Api(self.store, self.logs, self.access)
         self._controllers: Sequence[Controller] = (
             GarbageCollector(self.store),
             JobController(self.store),
@@ -169,6 +169,9 @@ class ApiServer:
             return request.status, answer, cut
         except ApiError as error:
             request.status = error.code
+            raise
+        except Page as page:
+            request.status = page.status
             raise
         except Dropped:
             request.status = 0

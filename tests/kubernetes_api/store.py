@@ -13,7 +13,7 @@ from tests.kubernetes_api import rules
 from tests.kubernetes_api.clock import Clock
 from tests.kubernetes_api.defaults import fill_in
 from tests.kubernetes_api.ownership import Owner, Owners
-from tests.kubernetes_api.resources import JOBS, NAMESPACES, PODS, RESOURCES, Object, Resource
+from tests.kubernetes_api.resources import DEPLOYMENTS, JOBS, NAMESPACES, PODS, RESOURCES, Object, Resource
 from tests.kubernetes_api.status import already_exists, bad_request, conflict, forbidden, not_found
 from tests.runners.kubernetes.openapi_types import mistakes
 
@@ -69,7 +69,7 @@ class Store:
         owners = deepcopy(self._owners[before["metadata"]["uid"]])
         if owner.subresource != STATUS:
             owners.updated(before, after, owner=owner, at=self.clock.stamp())
-        return self._replaced(resource, before, after, owners)
+        return self._replaced(resource, before, after, owners, is_status=owner.subresource == STATUS)
 
     def change(
         self, resource: Resource, namespace: str, name: str, how: Callable[[Object], Any], *, status: bool = True
@@ -113,8 +113,9 @@ class Store:
         for key, held in (options.get("preconditions") or {}).items():
             if before["metadata"].get(key) != held:
                 label = "UID" if key == "uid" else "ResourceVersion"
-                why = f"Precondition failed: {label} in precondition: {held}, {label} in object meta: "
-                raise conflict(resource, name, why + str(before["metadata"].get(key)))
+                recorded = before["metadata"].get(key)
+                why = f"the {label} in the precondition ({held}) does not match the {label} in record ({recorded})."
+                raise conflict(resource, name, f"{why} The object might have been deleted and then recreated")
         after = deepcopy(before)
         metadata = after["metadata"]
         finalizers = metadata.setdefault("finalizers", [])
@@ -193,7 +194,10 @@ class Store:
     def _writable(self, resource: Resource, before: Object, obj: Object, *, subresource: str) -> Object:
         """The object after a write: the status only through `status`, everything else only past it."""
         if subresource == STATUS:
-            return {**before, "metadata": dict(before["metadata"]), STATUS: deepcopy(obj.get(STATUS, {}))}
+            metadata = dict(before["metadata"])
+            if resource == DEPLOYMENTS and "annotations" in obj["metadata"]:  # their controller revises them this way
+                metadata["annotations"] = dict(obj["metadata"]["annotations"])
+            return {**before, "metadata": metadata, STATUS: deepcopy(obj.get(STATUS, {}))}
         after = deepcopy(obj) | {"apiVersion": resource.api_version, "kind": resource.kind}
         if STATUS in before:
             after[STATUS] = before[STATUS]
@@ -208,12 +212,14 @@ class Store:
         rules.check(obj, resource)
         return self._written(resource, obj, owners)
 
-    def _replaced(self, resource: Resource, before: Object, after: Object, owners: Owners) -> Object:
+    def _replaced(
+        self, resource: Resource, before: Object, after: Object, owners: Owners, *, is_status: bool = False
+    ) -> Object:
         if owners == self._owners[before["metadata"]["uid"]] and after == before:
             return before
         fill_in(after, resource)
         rules.check(after, resource, before=before)
-        if resource.generations and rules.tracked(after) != rules.tracked(before):
+        if resource.generations and not is_status and rules.tracked(after, resource) != rules.tracked(before, resource):
             after["metadata"]["generation"] = before["metadata"]["generation"] + 1
         over = resource != PODS or after[STATUS].get("phase") in ("Succeeded", "Failed")
         if over and "deletionTimestamp" in after["metadata"] and not after["metadata"].get("finalizers"):

@@ -9,6 +9,7 @@ import pytest
 from kubernetes.client import ApiClient, ApiException, AppsV1Api, BatchV1Api, CoreV1Api
 
 from tests.kubernetes_api import ApiServer
+from tests.kubernetes_api.controllers.rollouts import REVISION
 from tests.kubernetes_api.manifests import deployment, job
 from tests.kubernetes_api.resources import Object
 
@@ -38,38 +39,6 @@ def test_the_client_reads_what_it_created(client: ApiClient) -> None:
     assert read.spec.completions == read.spec.parallelism == 1
     assert read.spec.template.spec.dns_policy == "ClusterFirst"
     assert read.status.conditions is None
-
-
-def test_an_unknown_token_is_401_and_a_right_that_is_missing_403(server: ApiServer, client: ApiClient) -> None:
-    server.add_token("reader", rules=[{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list"]}])
-    client.configuration.api_key["BearerToken"] = "Bearer reader"
-    assert BatchV1Api(client).list_namespaced_job("default").items == []
-    with pytest.raises(ApiException) as error:
-        BatchV1Api(client).create_namespaced_job("default", job("build"))
-    assert refusal(error) == (403, "Forbidden")
-    assert (
-        'cannot create resource "jobs" in API group "batch" in the namespace "default"'
-        in json.loads(error.value.body)["message"]
-    )
-    client.configuration.api_key["BearerToken"] = "Bearer nobody"
-    with pytest.raises(ApiException) as error:
-        BatchV1Api(client).list_namespaced_job("default")
-    assert refusal(error) == (401, "Unauthorized")
-
-
-def test_rights_end_at_the_namespace(server: ApiServer, client: ApiClient) -> None:
-    server.add_token(
-        "t", rules=[{"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["list"]}], namespaces=["a"]
-    )
-    client.configuration.api_key["BearerToken"] = "Bearer t"
-    assert CoreV1Api(client).list_namespaced_pod("a").items == []
-    for forbidden in (
-        CoreV1Api(client).list_pod_for_all_namespaces,
-        lambda: CoreV1Api(client).list_namespaced_pod("b"),
-    ):
-        with pytest.raises(ApiException) as error:
-            forbidden()
-        assert refusal(error) == (403, "Forbidden")
 
 
 def test_a_list_in_a_namespace_that_is_missing_is_empty_but_nothing_is_created_there(client: ApiClient) -> None:
@@ -221,6 +190,19 @@ def test_apply_creates_then_finds_nothing_to_change(client: ApiClient) -> None:
     (entry,) = again.metadata.managed_fields
     assert (entry.manager, entry.operation) == ("t", "Apply")
     assert entry.fields_v1["f:spec"]["f:template"]["f:spec"]["f:containers"]['k:{"name":"main"}']["f:image"] == {}
+
+
+def test_an_annotation_is_a_new_generation_of_a_deployment_but_not_its_controllers(
+    server: ApiServer, client: ApiClient
+) -> None:
+    apply(client, deployment("web", image="v1"), manager="t")
+    server.settle()
+    made: Any = server.get("deployments", "default", "web")
+    assert (made["metadata"]["generation"], made["metadata"]["annotations"]) == (1, {REVISION: "1"})
+    noted = server.patch("deployments", "default", "web", {"metadata": {"annotations": {"a/b": "c"}}})
+    assert noted["metadata"]["generation"] == 2
+    labelled = server.patch("deployments", "default", "web", {"metadata": {"labels": {"a/b": "c"}}})
+    assert labelled["metadata"]["generation"] == 2
 
 
 def test_apply_needs_a_manager(client: ApiClient) -> None:

@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from tests.kubernetes_api import patches
+from tests.kubernetes_api.access import Access
 from tests.kubernetes_api.logs import Logs
 from tests.kubernetes_api.ownership import Owner
 from tests.kubernetes_api.requests import Request
@@ -35,9 +36,10 @@ VERSION = {
 class Api:
     """Carries out requests that were let in."""
 
-    def __init__(self, store: Store, logs: Logs) -> None:
+    def __init__(self, store: Store, logs: Logs, access: Access) -> None:
         self._store = store
         self._logs = logs
+        self._access = access
         self._lists: dict[str, list[Object]] = {}
         self._numbers = itertools.count(1)
 
@@ -129,6 +131,9 @@ class Api:
             config = _object(request.body)
             if (config.get("apiVersion"), config.get("kind")) != (resource.api_version, resource.kind):
                 raise bad_request("apiVersion and kind of an applied object must be set and be those of the path")
+            if self._store.find(*place) is None:
+                # `patch` was asked for already: an apply that creates takes this right as well.
+                self._access.check(request, verb="create")
             manager = request.query.get("fieldManager", "")
             obj, created = self._store.apply(*place, config, manager=manager, force=request.flag("force"))
             return 201 if created else 200, obj

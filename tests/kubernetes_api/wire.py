@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from tests.kubernetes_api.faults import Dropped
+from tests.kubernetes_api.faults import Dropped, Page
 from tests.kubernetes_api.requests import Request, parsed
 from tests.kubernetes_api.resources import Object
 from tests.kubernetes_api.status import ApiError, bad_request
@@ -65,6 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(status, answer, cut=cut)
         except ApiError as error:
             self._reply(error.code, error.body(), retry_after=error.retry_after)
+        except Page as page:
+            self._reply(page.status, b"<html>no such route</html>")
         except Dropped:
             self.close_connection = True
 

@@ -97,8 +97,8 @@ def test_a_job_added_later_is_admitted_likewise() -> None:
     client = a_client(max_ready_jobs=2)
     pipeline = submit(client, 1)
     first, second = a_document({"build": ["late", "later"]}).jobs
-    editing.add_job(pipeline, spec=first, now=clock.now())
-    assert refusal(lambda: editing.add_job(pipeline, spec=second, now=clock.now()))["in_use"] == 2
+    editing.add_job(pipeline, spec=first)
+    assert refusal(lambda: editing.add_job(pipeline, spec=second))["in_use"] == 2
 
 
 @pytest.mark.parametrize(("ended", "seconds"), [(0, 300), (1, 120), (2, 60), (120, 1), (240, 1)])

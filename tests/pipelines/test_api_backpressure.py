@@ -96,3 +96,14 @@ def test_what_has_ended_or_runs_no_longer_waits(api: Api) -> None:
     claim_all()
     assert Job.objects.filter(eligible_at__lte=clock.now(), state="IN_PROGRESS").count() == 3
     assert submit(api, 3).status_code == 201
+
+
+def test_a_pipeline_takes_no_more_jobs_than_one_may_hold(api: Api, settings: Settings) -> None:
+    settings.MAX_JOBS_PER_PIPELINE = 2
+    pipeline = submit(api, 1).json()["id"]
+    assert api.post("jobs/", shell("second", pipeline=pipeline)).status_code == 201
+    answer = api.post("jobs/", shell("third", pipeline=pipeline))
+    body = problem(answer, 422)
+    assert (body["limit"], body["requested"], body["scope"]) == (2, 3, "pipeline")
+    assert "Retry-After" not in answer.headers
+    assert Job.objects.count() == 2

@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 
 from clients.registration import Credentials, create_client
 from pipelines import cancelling, clock
-from pipelines.idempotency import once
-from pipelines.models import IdempotencyKey, Pipeline
+from pipelines.idempotency import Answer, once
+from pipelines.models import Contents, IdempotencyKey, Pipeline
 from pipelines.models.submission import KEY_LIFETIME
 from tests.api import Api, as_client, as_staff, document, mistakes, problem, shell
 from tests.concurrency import held_elsewhere
@@ -111,10 +111,10 @@ def test_a_dry_run_neither_keeps_nor_reads_a_key(owner: Credentials) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_while_the_first_is_running_it_is_409() -> None:
     owner = create_client("owner")
-    pipeline = Pipeline.objects.create(client=owner.client)
+    answer = Answer(Pipeline.objects.create(client=owner.client), 201, Contents([], []))
 
     def first() -> None:
-        once(key="k1", client=owner.client, user=None, fingerprint="", make=lambda: (pipeline, 201))
+        once(key="k1", client=owner.client, user=None, fingerprint="", make=lambda: answer)
 
     with held_elsewhere(first):
         problem(submit(as_client(owner)), 409)

@@ -171,7 +171,7 @@ def test_a_large_document_is_divided_after_the_answer(api: Api, settings: Settin
 
 
 def test_a_stage_of_many_jobs_shows_where_they_are(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.api.serializers.JOBS_SHOWN", 2)
+    monkeypatch.setattr("pipelines.api.showing.JOBS_SHOWN", 2)
     many = [shell(f"job {n}", "täglich & so") for n in range(3)]
     stage = api.post("pipelines/", document(*many)).json()["stages"][0]
     assert "jobs" not in stage

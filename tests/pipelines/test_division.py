@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -37,7 +38,9 @@ def later() -> Any:
 def spoil(pipeline: Pipeline, **fields: Any) -> None:
     """Have the kept document be one that cannot be divided."""
     submission = Submission.objects.get(pipeline=pipeline)
-    submission.document["jobs"][1] |= fields
+    document = json.loads(submission.document)
+    document["jobs"][1] |= fields
+    submission.document = json.dumps(document)
     submission.save()
 
 
@@ -118,7 +121,6 @@ def test_a_priority_changed_before_the_division_holds(undivided: Pipeline) -> No
         {"priority": "high"},
         {"stage": "nowhere"},
         {"kind": None},
-        {"unknown": 1},
         {"name": "n" * 300},
     ],
 )
@@ -150,9 +152,9 @@ def test_a_crash_in_the_middle_leaves_nothing(client: Client, monkeypatch: pytes
         raise MemoryError
 
     pipeline = Pipeline.objects.create(client=client, declared_jobs=2)
-    Submission.objects.create(pipeline=pipeline, document=a_document({"build": ["a", "b"]}).to_json())
+    Submission.objects.create(pipeline=pipeline, document=a_document({"build": ["a", "b"]}).to_json().decode())
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
-        patch.setattr(division, "insert_jobs", crash)
+        patch.setattr(division, "_divide_kept", crash)
         divide(pipeline.pk)
     assert not Stage.objects.exists()
     assert standing(pipeline) == ("READY", 0, [])
@@ -166,7 +168,7 @@ def test_a_database_that_goes_away_does_not_end_the_pipeline(
     def gone(*args: Any, **kwargs: Any) -> None:
         raise DatabaseError("server closed the connection")
 
-    monkeypatch.setattr(division, "insert_jobs", gone)
+    monkeypatch.setattr(division, "_divide_kept", gone)
     with pytest.raises(DatabaseError):
         divide(undivided.pk)
     assert standing(undivided) == ("READY", 0, [])

@@ -39,7 +39,7 @@ def spec(name: str, stage: str, **fields: Any) -> JobSpec:
 
 
 def add(pipeline: Pipeline, name: str, stage: str, **fields: Any) -> Job:
-    return editing.add_job(pipeline, spec=spec(name, stage, **fields), now=clock.now())
+    return editing.add_job(pipeline, spec=spec(name, stage, **fields))
 
 
 def test_a_pipeline_s_new_priority_holds_for_the_jobs_that_wait_and_those_that_may_come_back(

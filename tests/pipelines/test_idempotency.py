@@ -10,7 +10,7 @@ from clients.models import Client
 from pipelines import clock, pruning
 from pipelines.exceptions import InvalidKey, KeyInUse, KeyReused, LimitReached
 from pipelines.idempotency import Answer, fingerprint, once, read_key
-from pipelines.models import IdempotencyKey, Pipeline
+from pipelines.models import Contents, IdempotencyKey, Pipeline
 from tests.concurrency import begin, held_elsewhere, result, together
 from tests.scenes import a_client, a_pipeline
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.django_db
 
 
 def submit(client: Client, *, key: str = "k", body: str = "same", user: User | None = None) -> Answer:
-    def make() -> tuple[Pipeline, int]:
-        return a_pipeline(client, {"build": ["a"]}), 201
+    def make() -> Answer:
+        return Answer(a_pipeline(client, {"build": ["a"]}), 201, Contents([], []))
 
     return once(key=key, client=client, user=user, fingerprint=body, make=make)
 

@@ -130,7 +130,7 @@ def test_a_job_added_while_the_last_one_ends_is_not_left_behind(settings: Settin
     assert report(job(pipeline, "a"), SUCCEEDED) == [200]
     with transaction.atomic():
         assert report(job(pipeline, "b"), SUCCEEDED) == [200]
-        addition = begin(lambda: editing.add_job(pipeline, spec=spec, now=clock.now()))
+        addition = begin(lambda: editing.add_job(pipeline, spec=spec))
         wait_until_blocked(addition)
     with pytest.raises(InvalidTransition, match="stage is DONE"):
         result(addition)

@@ -10,6 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from clients import vault
+from clients.models import NamedSecret
 from clients.registration import Credentials, create_client, deactivate
 from pipelines import cancelling, clock
 from pipelines.models import Job, Pipeline
@@ -43,10 +45,11 @@ class Endpoint:
 
 
 _JOB = shell("late", "build", pipeline="{pipeline}")
+_CLIENT = "?client={client}"
 FOR_CLIENTS = [
     Endpoint("root", "GET", ""),
     Endpoint("pipeline-list", "GET", "pipelines/", permission="view_pipeline"),
-    Endpoint("pipeline-list", "POST", "pipelines/", 201, "add_pipeline", document(), "?client={client}"),
+    Endpoint("pipeline-list", "POST", "pipelines/", 201, "add_pipeline", document(), _CLIENT),
     Endpoint("pipeline-detail", "GET", "pipelines/{pipeline}/", permission="view_pipeline"),
     Endpoint("pipeline-detail", "PATCH", "pipelines/{pipeline}/", 200, "change_pipeline", {"priority": 3}),
     Endpoint("pipeline-detail", "DELETE", "pipelines/{finished}/", 204, "delete_pipeline"),
@@ -64,6 +67,9 @@ FOR_CLIENTS = [
     Endpoint("kind-schema", "GET", "kinds/schema/"),
     Endpoint("queue", "GET", "queue/", permission="view_job"),
     Endpoint("me", "GET", "me/"),
+    Endpoint("secret-list", "GET", "me/secrets/", 200, "view_namedsecret", staff_query=_CLIENT),
+    Endpoint("secret-detail", "PUT", "me/secrets/NEW/", 201, "change_namedsecret", {"value": "new"}, _CLIENT),
+    Endpoint("secret-detail", "DELETE", "me/secrets/{secret}/", 204, "delete_namedsecret", staff_query=_CLIENT),
     Endpoint("schema", "GET", "schema/"),
     Endpoint("docs", "GET", "docs/"),
 ]
@@ -100,6 +106,7 @@ class Scene:
         finished = a_pipeline(self.owner.client, {"build": ["ended"]})
         cancelling.cancel_pipeline(finished.pk, now=clock.now())
         self.running = job(pipeline, "running")
+        vault.put(self.owner.client, name="KEPT", value="kept")
         self.ids = {
             "pipeline": pipeline.pk,
             "finished": finished.pk,
@@ -108,6 +115,7 @@ class Scene:
             "runner": made.runner.pk,
             "idle": create_runner("idle").runner.pk,
             "client": self.owner.client_id,
+            "secret": "KEPT",
         }
 
     def ask(self, api: Api, endpoint: Endpoint, *, query: str = "") -> Any:
@@ -248,5 +256,5 @@ def _token(made: Credentials) -> str:
 
 def _everything() -> list[Any]:
     """Return all rows that a request could change."""
-    models: list[Any] = [Pipeline, Job, Attempt, Runner]
+    models: list[Any] = [Pipeline, Job, Attempt, Runner, NamedSecret]
     return [list(model.objects.order_by("pk").values()) for model in models]

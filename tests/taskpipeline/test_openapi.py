@@ -48,6 +48,7 @@ def test_every_path_of_the_contract_is_in_it(document: dict[str, Any]) -> None:
         "pipelines/{id}/events/": {"get"}, "jobs/": {"get", "post"}, "jobs/{id}/": {"get", "patch", "delete"},
         "jobs/{id}/cancel/": {"post"}, "jobs/{id}/attempts/": {"get"}, "jobs/{id}/log/": {"get"},
         "jobs/{id}/report/": {"post"}, "reports/": {"post"}, "queue/": {"get"}, "me/": {"get"}, "kinds/": {"get"},
+        "me/secrets/": {"get"}, "me/secrets/{name}/": {"put", "delete"},
         "kinds/schema/": {"get"}, "runners/": {"get", "post"}, "runners/{id}/": {"get", "patch", "delete"},
         "runners/{id}/pause/": {"post"}, "runners/{id}/resume/": {"post"}, "runners/{id}/drain/": {"post"},
     }  # fmt: skip

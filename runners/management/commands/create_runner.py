@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from runners.broker import new_broker_user
 from runners.exceptions import RunnerError
 from runners.kubernetes import credentials
 from runners.kubernetes.connection import Connection
@@ -56,14 +57,19 @@ class Command(BaseCommand):
 
     def _show(self, made: Registered, *, as_json: bool) -> None:
         runner = made.runner
+        user = new_broker_user(runner) if made.token else None
         if as_json:
             shown = {"name": runner.name, "type": runner.type, "capacity": runner.capacity}
-            self.stdout.write(json.dumps(shown | ({"token": made.token} if made.token else {})))
+            self.stdout.write(json.dumps(shown | ({"token": made.token, **user.shown()} if user else {})))
             return
         self.stdout.write(f"Runner {runner.name} ({runner.type}, capacity {runner.capacity}).")
-        if made.token:
+        if user:
             self.stdout.write(f"Token, shown only now: {made.token}")
-            self.stdout.write(f"Start it on its server: RUNNER_TOKEN=… manage.py run_runner {runner.name}")
+            for line in user.explained():
+                self.stdout.write(line)
+            self.stdout.write(
+                f"Start it on its server: RUNNER_TOKEN=… API_URL=… BROKER_URL=… manage.py run_runner {runner.name}"
+            )
         if runner.type == RunnerType.KUBERNETES:
             self.stdout.write(f"Jobs go to the namespace {runner.cluster.namespace} at {runner.cluster.server}.")
             self.stdout.write("It is online once a control worker has listed its objects there.")

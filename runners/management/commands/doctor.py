@@ -26,4 +26,5 @@ class Command(BaseCommand):
         elif not violations:
             self.stdout.write(f"All {len(doctor.RULES)} invariants hold.")
         if violations:
+            self.stderr.write("What each rule means and what to do: docs/operations.md#doctor")
             sys.exit(1)

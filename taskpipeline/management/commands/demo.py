@@ -18,7 +18,7 @@ from taskpipeline.stack.demo.following import follow, show_failures
 from taskpipeline.stack.demo.service import Service
 from taskpipeline.stack.exceptions import StackError, StoppedError
 from taskpipeline.stack.holding import AlreadyHeldError
-from taskpipeline.stack.seeding import CLIENT
+from taskpipeline.stack.programs import CLIENT
 from taskpipeline.stack.supervisor import Supervisor
 
 DOCUMENT = Path("examples") / "build-test-deliver.yaml"

@@ -9,8 +9,9 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection
 
 from taskpipeline import environment
-from taskpipeline.stack.programs import RUNNER
-from taskpipeline.stack.seeding import CLIENT, Secret, client_to_show, ensure_client, ensure_operator, ensure_runner
+from taskpipeline.patience import unhurried
+from taskpipeline.stack.programs import CLIENT, RUNNER
+from taskpipeline.stack.seeding import Secret, client_to_show, ensure_client, ensure_operator, ensure_runner
 
 LOCK_KEY = 0x7461736B70  # stacks that start together on one database take turns
 
@@ -30,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         client_file = settings.VAR_DIR / "clients" / f"{CLIENT}.json"
         capacity = environment.optional_integer("RUNNER_CAPACITY")
-        with connection.cursor() as cursor:
+        with unhurried(connection), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
             try:
                 call_command("migrate", interactive=False, verbosity=0)

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from taskpipeline.engines.exceptions import EngineError
 from taskpipeline.stack.configuration import layout_from_settings
-from taskpipeline.stack.exceptions import StackError, StoppedError
-from taskpipeline.stack.supervisor import Supervisor
-from taskpipeline.stack.welcome import welcome
 
 
 class Command(BaseCommand):
@@ -16,12 +14,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, **options: Any) -> None:
-        try:
-            with Supervisor(layout_from_settings(), say=self.stdout.write, introduce=True) as supervisor:
-                self.stdout.write(welcome(supervisor.layout, made=supervisor.made))
-                while supervisor.tend():
-                    pass
-        except StoppedError:
-            return
-        except (StackError, EngineError, OSError) as error:
-            raise CommandError(str(error)) from error
+        """Become the supervisor: it stays for as long as the stack, and needs nothing of what Django holds."""
+        layout = layout_from_settings()
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "taskpipeline.stack", layout.to_json()])  # noqa: S606

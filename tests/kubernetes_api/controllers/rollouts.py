@@ -53,7 +53,7 @@ class DeploymentController(Controller):
             new = self.change(REPLICA_SETS, new, lambda obj: _annotate(obj, str(latest + 1)), status=False)
         revision = new["metadata"]["annotations"][REVISION]
         if deployment["metadata"].get("annotations", {}).get(REVISION) != revision:
-            self.change(DEPLOYMENTS, deployment, lambda obj: _annotate(obj, revision), status=False)
+            self.change(DEPLOYMENTS, deployment, lambda obj: _annotate(obj, revision))
         return new
 
     def _scale(self, deployment: Object, new: Object, old: list[Object]) -> None:

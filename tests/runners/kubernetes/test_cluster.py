@@ -140,20 +140,6 @@ def test_a_field_of_somebody_else_is_a_conflict_that_names_it(server: ApiServer,
     assert 'conflict with "kubectl"' in refusal.value.message
 
 
-def test_a_patch_is_merged_or_carried_out_by_its_form(server: ApiServer, cluster: Cluster) -> None:
-    made = cluster.apply_deployment("default", deployment("web", image="v1"), manager="taskpipeline")
-    merged = cluster.patch_deployment("default", "web", {"metadata": {"annotations": {"a/b": "c"}}}, manager="t")
-    assert merged["metadata"]["annotations"] == {"a/b": "c"}
-    steps = [
-        {"op": "test", "path": "/metadata/uid", "value": made["metadata"]["uid"]},
-        {"op": "replace", "path": "/spec/replicas", "value": 2},
-    ]
-    assert cluster.patch_deployment("default", "web", steps, manager="t")["spec"]["replicas"] == 2
-    steps[0]["value"] = "another"
-    with pytest.raises(Invalid):
-        cluster.patch_deployment("default", "web", steps, manager="t")
-
-
 def test_a_log_is_read_on_without_a_line_twice(server: ApiServer, cluster: Cluster) -> None:
     pod = running_pod(server, cluster)
     name = pod["metadata"]["name"]

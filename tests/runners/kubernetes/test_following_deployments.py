@@ -117,6 +117,16 @@ def test_a_rollout_past_its_timeout_is_rolled_back_if_asked(server: ApiServer, c
     assert image_of(server) == "web/1"
 
 
+def test_a_note_that_somebody_leaves_on_it_supersedes_nothing(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_deployment("web", "web/1", params={"replicas": 2}))
+    rounds(server, lambda: attempt_of(pipeline, "web").started_at)
+    server.patch("deployments", "default", "web", {"metadata": {"annotations": {"kubernetes.io/change-cause": "x"}}})
+    rounds(server, ended(pipeline))
+    assert attempt_of(pipeline, "web").reason == "rolled_out"
+    assert deployed(server, client, "web/1", replicas=2).reason == "unchanged"
+
+
 def test_a_namesake_is_not_followed(server: ApiServer, client: Client) -> None:
     a_cluster(server)
     pipeline = submitted(client, k8s_deployment("web", "unready/x"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -12,8 +13,9 @@ from clients.models import Client
 from pipelines import cancelling, clock
 from pipelines.states import State
 from runners import stops
-from runners.kubernetes import following
-from runners.models import Attempt
+from runners.kubernetes import following, snapshot
+from runners.kubernetes.cluster import Cluster as ClusterApi
+from runners.models import Attempt, Installation
 from tests.kubernetes_api import ApiServer
 from tests.runners.kubernetes.scenes import (
     RUNNER,
@@ -21,6 +23,7 @@ from tests.runners.kubernetes.scenes import (
     attempt_of,
     ended,
     job,
+    k8s_deployment,
     k8s_job,
     log_of,
     rounds,
@@ -39,6 +42,7 @@ def test_a_job_runs_and_its_log_is_kept_and_its_object_removed(server: ApiServer
     assert (attempt.outcome, attempt.exit_code) == ("succeeded", 0)
     assert log_of(attempt)
     assert job(pipeline, "b").progress == 100
+    assert {job(pipeline, name).message for name in "ab"} == {"It has succeeded."}  # not what it waited for last
     rounds(server, lambda: not server.objects("jobs", "default"))
     assert not server.objects("pods", "default")
 
@@ -106,6 +110,28 @@ def test_a_cancelled_job_ends_once_its_object_is_gone(server: ApiServer, client:
     assert not server.objects("jobs", "default")
 
 
+def test_a_node_that_does_not_confirm_a_stop_is_told(
+    server: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a", "hang/x"))
+    rounds(server, lambda: server.objects("pods", "default"))
+    server.step()  # it has a node
+    following.follow(RUNNER)
+    cancelling.cancel_pipeline(pipeline.pk, now=clock.now())
+    stops.stop_attempts(now=clock.now())
+    following.follow(RUNNER)
+    pod = server.objects("pods", "default")[0]
+    server.delete("pods", "default", pod["metadata"]["name"])  # as the garbage collector does
+    following.follow(RUNNER)
+    assert "waits for the end of its pods" in job(pipeline, "a").message
+    monkeypatch.setattr(clock, "now", lambda: timezone.now() + timedelta(minutes=2))
+    following.follow(RUNNER)
+    assert f"the node {pod['spec']['nodeName']} does not confirm" in job(pipeline, "a").message
+    assert not attempt_of(pipeline, "a").is_over
+    rounds(server, ended(pipeline))
+
+
 def test_a_job_past_its_timeout_is_stopped_and_says_what_it_waited_for(server: ApiServer, client: Client) -> None:
     a_cluster(server)
     pipeline = submitted(client, k8s_job("a", "unschedulable/x", timeout=60))
@@ -146,6 +172,58 @@ def test_a_crash_between_creation_and_note_makes_no_second_object(server: ApiSer
     assert Attempt.objects.count() == 1
 
 
+def test_a_namesake_that_goes_between_two_requests_is_no_verdict(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a"))
+    server.fail(status=409, reason="AlreadyExists", verb="create", resource="jobs", times=1)
+    following.follow(RUNNER)
+    assert server.count(verb="get", resource="jobs") == 1
+    attempt = attempt_of(pipeline, "a")
+    assert (attempt.outcome, attempt.started_at) == ("", None)
+    rounds(server, ended(pipeline))
+    assert (pipeline.state, Attempt.objects.count()) == (State.DONE, 1)
+
+
+def test_what_is_cancelled_while_a_round_lists_is_not_begun(
+    server: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a"), k8s_deployment("web"))
+    take = snapshot.take
+
+    def take_and_cancel(*args: Any, **options: Any) -> snapshot.Snapshot:
+        seen = take(*args, **options)
+        cancelling.cancel_pipeline(pipeline.pk, now=clock.now())
+        stops.stop_attempts(now=clock.now())
+        return seen
+
+    monkeypatch.setattr(snapshot, "take", take_and_cancel)
+    following.follow(RUNNER)
+    assert ended(pipeline)()
+    assert (server.objects("jobs"), server.objects("deployments")) == ([], [])
+
+
+def test_a_copy_that_somebody_made_of_a_job_is_neither_followed_nor_deleted(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    pipeline = submitted(client, k8s_job("a", "slow/3"))
+    rounds(server, lambda: server.objects("jobs"))
+    found = server.objects("jobs", "default")[0]
+    copied = {"name": "z-copy", "labels": found["metadata"]["labels"]}
+    template = {
+        "metadata": {"labels": found["metadata"]["labels"]},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "exit/3"}]},
+    }
+    spec = {"backoffLimit": 0, "template": template}
+    with ClusterApi(server.connection()) as somebody:
+        somebody.create_job("default", {"apiVersion": "batch/v1", "kind": "Job", "metadata": copied, "spec": spec})
+    rounds(server, ended(pipeline))
+    assert pipeline.state == State.DONE
+    assert "[" not in log_of(attempt_of(pipeline, "a"))  # of one pod alone
+    rounds(server, lambda: len(server.objects("jobs", "default")) == 1)
+    following.follow(RUNNER)
+    assert [each["metadata"]["name"] for each in server.objects("jobs", "default")] == ["z-copy"]
+
+
 def test_namespaces_and_service_accounts_not_listed_are_refused(server: ApiServer, client: Client) -> None:
     a_cluster(server, namespaces=["builds"])
     server.create_namespace("builds")
@@ -182,6 +260,17 @@ def test_following_many_jobs_costs_requests_by_rounds_and_pages_not_by_jobs(serv
     following.follow(RUNNER)
     assert len(server.log) - before <= 2 + 16  # lists of Jobs and pods, and the round's share of logs
     assert not ended(pipeline)()
+
+
+def test_a_round_that_follows_jobs_alone_does_not_list_the_pods_that_serve(server: ApiServer, client: Client) -> None:
+    a_cluster(server)
+    served = submitted(client, k8s_deployment("web", params={"replicas": 3}))
+    rounds(server, ended(served))
+    server.log.clear()
+    pipeline = submitted(client, k8s_job("a"))
+    rounds(server, ended(pipeline))
+    asked = {each.query["labelSelector"] for each in server.log if (each.verb, each.plural) == ("list", "pods")}
+    assert asked == {f"taskpipeline.dev/install={Installation.current()},taskpipeline.dev/job"}
 
 
 def test_objects_whose_attempt_is_over_are_swept(server: ApiServer, client: Client) -> None:

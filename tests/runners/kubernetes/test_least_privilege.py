@@ -55,13 +55,6 @@ def granted() -> set[Right]:
     }
 
 
-def used(server: ApiServer) -> set[Right]:
-    found = {(each.resource.group, each.plural, each.verb) for each in server.log if each.resource}
-    # An apply that makes the object is asked for the right to create it, as the API server's own handler does.
-    created = any((each.verb, each.status, each.plural) == ("patch", 201, "deployments") for each in server.log)
-    return found | ({("apps", "deployments", "create")} if created else set())
-
-
 @pytest.fixture
 def runner(server: ApiServer, client: Client) -> Runner:
     server.add_token("granted", rules=rules(), namespaces=["default"])
@@ -103,7 +96,19 @@ def test_all_that_a_runner_does_takes_these_rights_and_no_others(
 
     assert Cluster.objects.get().error == ""
     assert not [each for each in server.log if each.status == 403]
-    assert used(server) == granted()
+    assert server.access.used == granted()
+
+
+def test_without_the_right_to_create_an_apply_makes_nothing_and_says_so(
+    server: ApiServer, client: Client, runner: Runner
+) -> None:
+    server.deny("create", "deployments")
+    pipeline = submitted(client, k8s_deployment("web", "web/1"))
+    rounds(server, ended(pipeline))
+    attempt = attempt_of(pipeline, "web")
+    assert (attempt.outcome, attempt.reason) == ("failed", "forbidden")
+    assert 'cannot create resource "deployments"' in attempt.message
+    assert Cluster.objects.get().error == ""
 
 
 def assert_rolled_out(server: ApiServer, client: Client, image: str, *, reason: str, **params: Any) -> None:

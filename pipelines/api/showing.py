@@ -1,0 +1,76 @@
+"""A pipeline with what is in it, in as few queries as its size allows."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Count
+from rest_framework.request import Request
+from rest_framework.reverse import reverse
+
+from pipelines.api.serializers import JobSerializer, PipelineSerializer
+from pipelines.models import Contents, Job, Pipeline, Stage
+from pipelines.states import FINISHED, State
+
+# A stage with more jobs shows counts and where the jobs are listed.
+JOBS_SHOWN = 500
+
+
+def show(pipeline: Pipeline, *, request: Request, contents: Contents | None = None) -> Any:
+    """Return the pipeline as the API shows it; `contents`, if they are known already, save reading them."""
+    if contents is None:
+        contents = Contents(Stage.objects.of(pipeline), Job.objects.first_of(pipeline, at_most=JOBS_SHOWN + 1))
+    if len(contents.jobs) <= JOBS_SHOWN:
+        counts = (len(contents.jobs), sum(job.is_finished for job in contents.jobs))
+        stages = _with_jobs(contents)
+    else:
+        by_stage = _counted(pipeline, contents.stages)
+        counts = (
+            sum(sum(states.values()) for states in by_stage.values()),
+            sum(states[state] for states in by_stage.values() for state in FINISHED),
+        )
+        stages = _with_jobs_or_counts(contents.stages, pipeline=pipeline, counts=by_stage, request=request)
+    context = {"request": request, "job_counts": {pipeline.pk: counts}, "stages": stages}
+    return PipelineSerializer(pipeline, context=context).data
+
+
+def _with_jobs(contents: Contents) -> list[dict[str, Any]]:
+    stages = {stage.pk: stage for stage in contents.stages}
+    jobs: dict[int, list[dict[str, Any]]] = {pk: [] for pk in stages}
+    shown = JobSerializer()
+    for job in contents.jobs:
+        job.stage = stages[job.stage_id]
+        jobs[job.stage_id].append(shown.to_representation(job))
+    return [{**_stage(stage), "jobs": jobs[stage.pk]} for stage in contents.stages]
+
+
+def _with_jobs_or_counts(
+    stages: list[Stage], *, pipeline: Pipeline, counts: dict[int, dict[str, int]], request: Request
+) -> list[dict[str, Any]]:
+    small = [stage for stage in stages if sum(counts[stage.pk].values()) <= JOBS_SHOWN]
+    jobs = Job.objects.filter(pipeline=pipeline, stage__in=small).order_by("id")
+    shown = {stage["position"]: stage for stage in _with_jobs(Contents(small, list(jobs)))}
+    url = reverse("job-list", request=request)
+    return [
+        shown.get(stage.position)
+        or {
+            **_stage(stage),
+            "jobs_url": f"{url}?{urlencode({'pipeline': pipeline.pk, 'stage': stage.name, 'ordering': 'id'})}",
+            "counts": counts[stage.pk],
+        }
+        for stage in stages
+    ]
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    return {"name": stage.name, "position": stage.position, "state": stage.state, "warnings": stage.warnings}
+
+
+def _counted(pipeline: Pipeline, stages: list[Stage]) -> dict[int, dict[str, int]]:
+    """Return how many jobs of each stage are in which state, every state named."""
+    rows = Job.objects.filter(pipeline=pipeline).order_by().values_list("stage", "state").annotate(jobs=Count("pk"))
+    counts = {stage.pk: dict.fromkeys(State.values, 0) for stage in stages}
+    for stage, state, jobs in rows:
+        counts[stage][state] = jobs
+    return counts
