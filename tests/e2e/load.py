@@ -69,7 +69,8 @@ class Load:
             self._stopped.wait(_PAUSE_SECONDS)
 
     def _document(self, name: str) -> dict[str, Any]:
-        jobs = [shell(f"j{n}", f'sleep 0.5; echo {name}-{n} >> "{self._effects}"', stage=f"s{n}") for n in range(2)]
+        says = 'echo {0}-{1}-begun >> "{2}"; sleep 0.5; echo {0}-{1}-done >> "{2}"'
+        jobs = [shell(f"j{n}", says.format(name, n, self._effects), stage=f"s{n}") for n in range(2)]
         return {"name": name, "stages": ["s0", "s1"], "jobs": jobs}
 
     def _until_answered(

@@ -18,7 +18,7 @@ from drf_spectacular.generators import SchemaGenerator
 from pytest_django import Settings
 from rest_framework.authentication import SessionAuthentication
 
-from clients.models import Client
+from clients.models import Client, NamedSecret
 from pipelines.models import Job, Pipeline
 from runners.models import Runner
 from tests.api import problem
@@ -53,7 +53,7 @@ def things(db: None) -> dict[str, int]:
 
 def state() -> list[Any]:
     """Return all that a request could have changed."""
-    models: tuple[Any, ...] = (Client, Job, Pipeline, Runner, User)
+    models: tuple[Any, ...] = (Client, Job, NamedSecret, Pipeline, Runner, User)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 
@@ -66,7 +66,8 @@ def writing() -> Iterator[tuple[str, str]]:
 def test_no_operation_of_the_api_takes_a_session_without_its_token(victim: Browser, things: dict[str, int]) -> None:
     before, tried = state(), 0
     for method, path in writing():
-        filled = path.replace("{id}", str(things[path.removeprefix("/api/v1/").partition("s/")[0]]))
+        subject = path.removeprefix("/api/v1/").partition("s/")[0]
+        filled = path.replace("{id}", str(things.get(subject, ""))).replace("{name}", "TOKEN")
         for sent in ({}, {"X-CSRFToken": "x" * 32}, {"Origin": "https://evil.example"}):
             answer = victim.generic(method, filled, b"{}", content_type="application/json", headers=sent)
             assert "CSRF" in problem(answer, 403)["detail"], (method, path)
