@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 from django.conf import settings
@@ -13,6 +14,8 @@ from runners.claiming import Claim
 from runners.models import Sweep
 
 TOP_UP = "top_up"
+# Rounds of a busy pool are this far apart: what is asked for meanwhile is one round's work, not several's.
+_PACE_SECONDS = 0.01
 # Any two numbers, as long as nothing else in this database uses them.
 _TURN = 0x7461736B_706F6F6C
 _WAITING = 0x7461736B_77616974
@@ -40,11 +43,26 @@ def _claim_if_free() -> list[Claim] | None:
         # The lock first, in a statement of its own: what follows must see what the round before committed.
         if not _query("SELECT pg_try_advisory_xact_lock(%s)", _TURN):
             return None
+        _pace.keep()
         nudges.round_begins()
         now = clock.now()
         claims = claiming.claim(now=now)
         Sweep.objects.record(TOP_UP, limit=settings.QUEUE_SIZE, now=now, resolution=_RESOLUTION)
         return claims
+
+
+class _Pace:
+    """Keeps rounds apart; the first after a pause is not held up."""
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+
+    def keep(self) -> None:
+        time.sleep(max(0.0, self._next_at - time.monotonic()))
+        self._next_at = time.monotonic() + _PACE_SECONDS
+
+
+_pace = _Pace()
 
 
 def _wait_for_turn() -> bool:

@@ -17,7 +17,7 @@ from runners.agent.sender import Sender
 logger = logging.getLogger(__name__)
 
 # One batch is on its way at a time, so what happens meanwhile gathers by itself; while busy, for this much longer.
-_LINGER_SECONDS = 0.003
+_LINGER_SECONDS = 0.02
 _BUSY_REPORTS = 4
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0

@@ -75,6 +75,15 @@ def test_it_has_a_fresh_private_directory_that_is_removed(service: Service, runn
     assert not Path(place).exists()
 
 
+@pytest.mark.parametrize("left", ["touch file", "mkdir -p deep/er", "chmod 777 .", "true"])
+def test_nothing_of_a_directory_is_handed_on_to_the_next_work(service: Service, runner: Runner, left: str) -> None:
+    runner.submit(shell(1, left))
+    service.final(1)
+    runner.submit(shell(2, "ls -A | wc -l; stat -c %a .; basename $PWD"))
+    service.final(2)
+    assert service.record(2).text == "0\n700\n2-1\n"
+
+
 def test_a_directory_given_is_used_and_kept(service: Service, runner: Runner, tmp_path: Path) -> None:
     there = tmp_path / "a place"
     there.mkdir()
