@@ -11,13 +11,13 @@ from collections.abc import Callable
 import psycopg
 import redis
 
-from tests.chaos.scene import LEASE_SECONDS, Scene
+from tests.chaos.scene import LEASE_SECONDS, OTHER, OWN, Scene
 
 Fault = Callable[[Scene, random.Random], None]
 
 _CHILDREN = ("web", "control", "beat", "runner")
 # Longer than a lease, so that work in the hands of who is away is taken back meanwhile.
-_AWAY_SECONDS = LEASE_SECONDS + 2.0
+_AWAY_SECONDS = LEASE_SECONDS + 1.5
 _CUTS = 8
 _CUT_PAUSE_SECONDS = 0.1
 _LOSING_SECONDS = 2.0
@@ -94,11 +94,13 @@ def cut_connections(scene: Scene, chance: random.Random) -> None:
 
 
 def freeze_the_runner(scene: Scene, chance: random.Random) -> None:
+    scene.keep_busy(OWN)
     with scene.frozen(scene.pid_of("runner")):
         time.sleep(_AWAY_SECONDS)
 
 
 def freeze_the_other_runner(scene: Scene, chance: random.Random) -> None:
+    scene.keep_busy(OTHER)
     with scene.frozen(scene.other.pid):
         time.sleep(_AWAY_SECONDS)
 

@@ -35,7 +35,6 @@ def run(
     small_disk: bool = False,
 ) -> list[str]:
     """Return what was not as it has to be after a run with so many of the faults."""
-    ledger_file = var_dir / "ledger"
     clock_off = _CLOCK_OFF_SECONDS if seed % 2 else -_CLOCK_OFF_SECONDS
     began = time.monotonic()
 
@@ -53,7 +52,7 @@ def run(
         for name, creation in zip(_CLIENTS, create, strict=True):
             made = creation.result()
             api = stack.enter_context(scene.stack.as_client(made["client_id"], made["client_secret"]))
-            submitters.append(Submitter(scene.stack, name=name, api=api, seed=seed, ledger_file=str(ledger_file)))
+            submitters.append(Submitter(scene.stack, name=name, api=api, seed=seed, ledger_file=str(scene.ledger_file)))
         sampler.start()
         stack.callback(sampler.stop)
         for submitter in submitters:
@@ -75,7 +74,7 @@ def run(
         if sampler.samples < _SAMPLES:
             found.append(f"only {sampler.samples} samples of the limits were taken")
         found += verdicts.findings(scene.stack)
-        found += ledger.findings(ledger.read(ledger_file), verdicts.attempts(scene.stack))
+        found += ledger.findings(ledger.read(scene.ledger_file), verdicts.attempts(scene.stack))
         found += _ailments(scene)
         tell(_summary(scene, sampler))
     return found

@@ -14,12 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.chaos.relay import Relay
-from tests.e2e.stack import ROOT, Stack, eventually
+import httpx
+import psycopg
 
-LEASE_SECONDS = 6.0
-QUEUE_SIZE = 9
-CAPACITY = 5
+from tests.chaos import ledger
+from tests.chaos.relay import Relay
+from tests.e2e.stack import ROOT, Stack, eventually, shell
+
+LEASE_SECONDS = 4.0
+QUEUE_SIZE = 6
+CAPACITY = 4
 SETTINGS = {
     "LEASE_SECONDS": str(LEASE_SECONDS),
     "HEARTBEAT_SECONDS": "1",
@@ -29,9 +33,11 @@ SETTINGS = {
     "TOP_UP_SECONDS": "1",
     "QUEUE_SIZE": str(QUEUE_SIZE),
     "RUNNER_CAPACITY": str(CAPACITY),
-    "DIVIDE_INLINE_MAX_JOBS": "5",
+    "DIVIDE_INLINE_MAX_JOBS": "4",
 }
-OTHER = "other"
+OWN, OTHER = "local", "other"
+_BUSY_TICKS = 50
+_BUSY_SECONDS = 15.0
 _INODES = 100
 _END_SECONDS = 60.0
 
@@ -94,6 +100,7 @@ class Scene:
     def __init__(self, var_dir: Path, *, clock_off_seconds: int, small_disk: bool) -> None:
         self.stack = Stack(var_dir, **SETTINGS)
         self.findings: list[str] = []
+        self.ledger_file = var_dir / "ledger"
         self._clock_off_seconds = clock_off_seconds
         self._small_disk = small_disk
         self._cleanup = ExitStack()
@@ -132,6 +139,19 @@ class Scene:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
+    def keep_busy(self, runner: str) -> None:
+        """See that the runner has work that outlasts a lease; after other faults it may be too late for that."""
+        jobs = [shell(f"long {number}", retry_attempt=3) for number in range(4)]
+        for job in jobs:
+            job["params"] = {"command": ledger.command(_BUSY_TICKS), "env": {"LEDGER": str(self.ledger_file)}}
+        begun = (
+            "SELECT 1 FROM runners_attempt a JOIN pipelines_job j ON j.id = a.job_id WHERE j.pipeline_id = %s "
+            "AND a.runner_name = %s AND a.outcome = '' AND a.started_at IS NOT NULL"
+        )
+        with contextlib.suppress(httpx.TransportError, psycopg.Error, AssertionError):
+            made = self.stack.submit({"stages": ["run"], "jobs": jobs, "priority": 0})
+            eventually(lambda: self.stack.query(begun, made, runner), what="long work", seconds=_BUSY_SECONDS)
+
     def pid_of(self, child: str) -> int:
         return eventually(lambda: self.stack.process_of(child), what=f"{child} to run")
 
@@ -139,7 +159,9 @@ class Scene:
         return int(self._engines()["redis"]["pid"])
 
     def pid_of_postgres(self) -> int:
-        return int((self.stack.var_dir / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+        file = self.stack.var_dir / "postgres" / "data" / "postmaster.pid"
+        eventually(file.exists, what="PostgreSQL to run")
+        return int(file.read_text().split()[0])
 
     @contextmanager
     def frozen(self, pid: int) -> Iterator[None]:

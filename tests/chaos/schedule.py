@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-_PAUSE_SECONDS = (0.3, 2.0)
+_PAUSE_SECONDS = (0.3, 1.5)
 
 
 @dataclass(frozen=True)

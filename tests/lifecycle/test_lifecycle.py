@@ -21,7 +21,7 @@ def test_every_row_is_as_the_model_says_after_every_step(caplog: pytest.LogCaptu
     run_state_machine_as_test(
         Lifecycle,
         settings=settings(
-            max_examples=EXAMPLES or 30,
+            max_examples=EXAMPLES or 60,
             stateful_step_count=50,
             derandomize=not EXAMPLES,
             database=None,
