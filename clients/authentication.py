@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import reverse
+from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from oauth2_provider.settings import oauth2_settings
 from rest_framework.authentication import BaseAuthentication
@@ -27,7 +28,7 @@ class ClientAuthentication(BaseAuthentication):
 _BEARER = """
 SELECT client.* FROM oauth2_provider_accesstoken AS token
 JOIN clients_client AS client ON client.id = token.application_id
-WHERE token.token_checksum = %s AND token.expires > statement_timestamp()
+WHERE token.token_checksum = %s AND token.expires > %s
 """
 
 
@@ -39,7 +40,7 @@ class BearerAuthentication(ClientAuthentication):
             return None
         token = request.headers["Authorization"].partition(" ")[2].strip()
         checksum = token_checksum(token)
-        client = next(iter(Client.objects.raw(_BEARER, [checksum])), None)
+        client = next(iter(Client.objects.raw(_BEARER, [checksum, timezone.now()])), None)
         if client is None or not client.honours(token):
             raise AuthenticationFailed("The access token is unknown, expired or revoked.")
         return client, checksum

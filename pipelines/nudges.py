@@ -47,7 +47,7 @@ def send(task: str, *, args: tuple[Any, ...] = (), queue: str = "control", shown
 
 
 def round_begins() -> None:
-    """Have whoever commits from now on ask for another round of the pool; called before the round reads anything."""
+    """Have whoever commits from now on ask for another round of the pool; called before the round takes its turn."""
     try:
         _redis().delete(_ASKED)
     except redis.RedisError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from runners.claiming import Claim
 from runners.models import Sweep
 
 TOP_UP = "top_up"
-# Rounds of a busy pool are this far apart: what is asked for meanwhile is one round's work, not several's.
+# Rounds of a busy pool begin this far apart: what is asked for meanwhile is one round's work, not several's.
 _PACE_SECONDS = 0.01
 # Any two numbers, as long as nothing else in this database uses them.
 _TURN = 0x7461736B_706F6F6C
@@ -28,8 +29,10 @@ def top_up() -> int:
 
     Rounds run one at a time, under an advisory lock taken in a statement before the claim's snapshot. A nudge that
     finds a round running leaves one waiter behind, so that a slot freed meanwhile is not missed; further nudges then
-    have nothing to add and return at once. No runner is talked to inside the transaction.
+    have nothing to add and return at once. No runner is talked to inside the transaction, nor Redis.
     """
+    _pace.keep()
+    nudges.round_begins()
     claims = _claim_if_free()
     if claims is None and _wait_for_turn():
         # None again: who holds the turn took it after this nudge came, and sees what it was sent for.
@@ -43,8 +46,6 @@ def _claim_if_free() -> list[Claim] | None:
         # The lock first, in a statement of its own: what follows must see what the round before committed.
         if not _query("SELECT pg_try_advisory_xact_lock(%s)", _TURN):
             return None
-        _pace.keep()
-        nudges.round_begins()
         now = clock.now()
         claims = claiming.claim(now=now)
         Sweep.objects.record(TOP_UP, limit=settings.QUEUE_SIZE, now=now, resolution=_RESOLUTION)
@@ -52,14 +53,17 @@ def _claim_if_free() -> list[Claim] | None:
 
 
 class _Pace:
-    """Keeps rounds apart; the first after a pause is not held up."""
+    """Keeps the rounds of this process apart; the first after a pause is not held up."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._next_at = 0.0
 
     def keep(self) -> None:
-        time.sleep(max(0.0, self._next_at - time.monotonic()))
-        self._next_at = time.monotonic() + _PACE_SECONDS
+        with self._lock:
+            begins_at = max(self._next_at, time.monotonic())
+            self._next_at = begins_at + _PACE_SECONDS
+        time.sleep(max(0.0, begins_at - time.monotonic()))
 
 
 _pace = _Pace()

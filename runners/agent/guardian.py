@@ -245,20 +245,22 @@ class Guardian:
         self._suspects = {pid: jobs for pid, jobs in self._suspects.items() if pid in strays}
         for pid in strays:
             owners = self._owners(pid)
-            if not owners & spare:
+            if owners is None:
+                # Its children become ours only when it is dead: whatever ends waits until it is reaped.
+                held.update(job.serial for job in self._ending)
+            elif not owners & spare:
                 held |= owners
                 signal_process(pid, number=signal.SIGKILL)
         return held
 
-    def _owners(self, pid: int) -> set[int]:
-        """Return the jobs that a stray may belong to; none: one that is over."""
+    def _owners(self, pid: int) -> set[int] | None:
+        """Return the jobs that a stray may belong to (none: one that is over), or None if it is dying."""
         if (job := self._sessions.get(session(pid) or 0)) is not None:
             return {job.serial}
         try:
             found = mark(pid)
         except ProcessLookupError:
-            # It is dying, and its children become ours only when it is dead: what ends waits until it is reaped.
-            return {job.serial for job in self._ending}
+            return None
         except OSError:
             found = None
         if found is not None:

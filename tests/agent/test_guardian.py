@@ -59,6 +59,17 @@ def test_nothing_stays_of_work_that_was_stopped(service: Service, runner: Runner
     assert not is_alive(pid_in(tmp_path / "pid"))
 
 
+def test_nothing_stays_beside_work_that_is_given_time_to_stop(service: Service, runner: Runner, tmp_path: Path) -> None:
+    runner.submit(shell(2, "(trap '' TERM; exec sleep 600) & echo up; sleep 600"))
+    service.wait_for(lambda: service.record(2).log)
+    runner.submit(shell(1, STRAYS["heavy"].format(tmp_path / "pid") + "; echo up; sleep 600"))
+    service.wait_for(lambda: service.record(1).log)
+    runner.supervisor.cancel([(2, 1)])  # its leader ends, the rest of its group is in its grace
+    runner.supervisor.cancel([(1, 1)])
+    service.final(1)
+    assert not is_alive(pid_in(tmp_path / "pid"))
+
+
 def test_the_strays_of_another_job_are_left_alone(service: Service, runner: Runner, tmp_path: Path) -> None:
     runner.submit(shell(1, STRAYS["session"].format(tmp_path / "pid") + "; echo up; sleep 600"))
     service.wait_for(lambda: service.record(1).log)
