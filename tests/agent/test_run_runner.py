@@ -3,124 +3,19 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-import redis
-from celery import Celery
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
-from runners.agent.protocol import DRAIN, EXECUTE, STOP
-from runners.broker import BrokerUser
+from runners.agent.protocol import DRAIN, STOP
 from tests.agent.processes import is_alive, pid_in, wait_until_dead
 from tests.agent.runner import shell
-from tests.agent.service import TOKEN, WAIT_SECONDS, Service
+from tests.agent.service import TOKEN, Service
+from tests.agent.started import Stack, end
 
 ROOT = Path(__file__).parents[2]
-
-
-@contextmanager
-def a_redis(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    program = shutil.which("redis-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert program is not None
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"]
-    with subprocess.Popen([program, *options], stdout=subprocess.DEVNULL, cwd="/") as process:
-        try:
-            retry = Retry(ConstantBackoff(0.02), retries=500)
-            with redis.Redis(port=port, retry=retry, retry_on_error=[redis.ConnectionError]) as client:
-                client.ping()
-            yield process
-        finally:
-            process.kill()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-@dataclass
-class Stack:
-    """A runner's process and the means to talk to it."""
-
-    service: Service
-    var_dir: Path
-    broker_url: str
-    name: str = field(default_factory=lambda: f"test-{secrets.token_hex(4)}")
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
-
-    def start(self, *options: str, **changes: str) -> subprocess.Popen[str]:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "VAR_DIR": str(self.var_dir),
-            "RUNNER_TOKEN": TOKEN,
-            "API_URL": self.service.url,
-            "BROKER_URL": self.broker_url,
-            "SECRET_KEY": "secret-of-the-service",
-            "HEARTBEAT_SECONDS": "0.2",
-            "STOP_GRACE_SECONDS": "2",
-            "LOG_FORMAT": "json",
-            **changes,
-        }
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "run_runner", self.name, *options],
-            cwd=ROOT,
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.processes.append(process)
-        return process
-
-    def send(self, task: str, *args: Any) -> None:
-        with Celery("service", broker=self.broker_url, set_as_current=False) as app:
-            app.send_task(task, args=args, queue=f"runner.{self.name}", retry=False, ignore_result=True)
-
-    def execute(self, *requests: dict[str, Any]) -> None:
-        self.send(EXECUTE, list(requests))
-
-    def wait_until_up(self) -> None:
-        count = len(self.service.batches)
-        self.service.wait_for(lambda: len(self.service.batches) > count)
-
-    def close(self) -> None:
-        for process in self.processes:
-            with suppress(ProcessLookupError):
-                process.kill()
-            process.communicate()
-
-
-@pytest.fixture
-def stack(service: Service, tmp_path: Path) -> Iterator[Stack]:
-    stack = Stack(
-        service=service, var_dir=tmp_path / "var with spaces", broker_url=_celery_url(os.environ["REDIS_URL"])
-    )
-    try:
-        yield stack
-    finally:
-        stack.close()
-
-
-def _celery_url(url: str) -> str:
-    return url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
-
-
-def end(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait for the end of a process; return its exit code and what it said."""
-    _, said = process.communicate(timeout=WAIT_SECONDS)
-    return process.returncode, said
 
 
 def environment_of(pid: int) -> str:
@@ -221,58 +116,6 @@ def test_it_cleans_up_after_a_runner_and_guardian_killed_at_once(
     stack.start()
     stack.wait_until_up()
     assert not any(is_alive(pid) for pid in left)  # before it takes anything
-
-
-def test_it_hears_again_after_its_broker_was_away(stack: Stack, service: Service) -> None:
-    port = free_port()
-    stack.broker_url = f"redis://127.0.0.1:{port}/0"
-    with ExitStack() as first:
-        first.enter_context(a_redis(port))
-        stack.start()
-        stack.execute(shell(1))
-        assert service.final(1)["outcome"] == "succeeded"
-    for job in (2, 3):
-        with a_redis(port):
-            stack.execute(shell(job))
-            assert service.final(job)["outcome"] == "succeeded"
-
-
-@pytest.mark.parametrize(
-    "disturb", [lambda client: client.flushall(), lambda client: client.client_kill_filter(_type="normal")]
-)
-def test_it_hears_on_whatever_happens_to_the_broker(
-    stack: Stack, service: Service, disturb: Callable[[redis.Redis], object]
-) -> None:
-    port = free_port()
-    stack.broker_url = f"redis://127.0.0.1:{port}/0"
-    with a_redis(port), redis.Redis(port=port) as client:
-        stack.start()
-        for job in (1, 2, 3):
-            stack.execute(shell(job))
-            assert service.final(job)["outcome"] == "succeeded"
-            disturb(client)
-
-
-def test_it_hears_again_once_its_broker_user_is_back(stack: Stack, service: Service) -> None:
-    port = free_port()
-    stack.broker_url = f"redis://127.0.0.1:{port}/0"
-    user = BrokerUser(name=f"runner.{stack.name}", queue=f"runner.{stack.name}", password="secret")
-    with a_redis(port), redis.Redis(port=port) as client:
-        for job in (1, 2):
-            client.execute_command(*user.acl.split())
-            if job == 1:
-                stack.start(BROKER_URL=user.url(stack.broker_url))
-            stack.execute(shell(job))
-            assert service.final(job)["outcome"] == "succeeded"
-            client.acl_deluser(user.name)  # as a restart does to one that is in no ACL file
-
-
-def test_it_ends_on_term_while_its_broker_is_away(stack: Stack, service: Service) -> None:
-    stack.broker_url = f"redis://127.0.0.1:{free_port()}/0"
-    process = stack.start()
-    stack.wait_until_up()
-    process.terminate()
-    assert end(process)[0] == 0
 
 
 @pytest.mark.parametrize(

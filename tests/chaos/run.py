@@ -12,10 +12,10 @@ from pathlib import Path
 
 from tests.chaos import ledger, verdicts
 from tests.chaos.faults import FAULTS
-from tests.chaos.limits import Sampler
 from tests.chaos.scene import QUEUE_SIZE, Scene
 from tests.chaos.schedule import schedule
 from tests.chaos.workload import Submitter
+from tests.e2e.limits import Sampler
 from tests.e2e.stack import eventually
 
 # How many jobs of each may run at once, and wait.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.definition import Document, DocumentError, DocumentErrors, Limits, parse
+from pipelines.definition import Document, DocumentError, DocumentErrors, Limits, load, parse
 
 LIMITS = Limits(max_jobs=50)
 
@@ -53,3 +53,23 @@ def refused(value: object) -> dict[str, str]:
     found = {error.pointer: error.detail for error in errors}
     assert len(found) == len(errors)
     return found
+
+
+YAML = """\
+stages: [build]
+jobs:
+- name: one
+  stage: build
+  kind: Shell
+  version: 1.0.0
+  params:
+    command: make
+"""
+
+
+def yaml_value(text: str) -> Any:
+    return load(text.encode(), media_type="application/yaml", limits=LIMITS)
+
+
+def yaml_places(text: str) -> list[tuple[str, int | None, int | None]]:
+    return [(error.pointer, error.line, error.column) for error in refused_yaml(text)]

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from pipelines.definition import DocumentErrors, Limits, load, parse
-from tests.pipelines.documents import LIMITS, document, parse_value, parse_yaml, refused_yaml
-
-DOCUMENT = """\
-stages: [build]
-jobs:
-- name: one
-  stage: build
-  kind: Shell
-  version: 1.0.0
-  params:
-    command: make
-"""
+from pipelines.definition import DocumentErrors, Limits, parse
+from tests.pipelines.documents import (
+    YAML,
+    document,
+    parse_value,
+    parse_yaml,
+    refused_yaml,
+    yaml_places,
+    yaml_value,
+)
 
 
 def with_job_lines(*lines: str) -> str:
-    return DOCUMENT + "".join(f"  {line}\n" for line in lines)
-
-
-def value_of(text: str) -> Any:
-    return load(text.encode(), media_type="application/yaml", limits=LIMITS)
-
-
-def places(text: str) -> list[tuple[str, int | None, int | None]]:
-    return [(error.pointer, error.line, error.column) for error in refused_yaml(text)]
+    return YAML + "".join(f"  {line}\n" for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +50,7 @@ def test_no_document_is_refused(text: str) -> None:
     assert len(refused_yaml(text)) == 1
 
 
-@pytest.mark.parametrize("text", [DOCUMENT + "---\n" + DOCUMENT, DOCUMENT + "---\n", "---\n---\n"])
+@pytest.mark.parametrize("text", [YAML + "---\n" + YAML, YAML + "---\n", "---\n---\n"])
 def test_a_second_document_is_refused(text: str) -> None:
     (error,) = refused_yaml(text)
 
@@ -71,7 +58,7 @@ def test_a_second_document_is_refused(text: str) -> None:
 
 
 def test_one_document_may_be_marked_as_such() -> None:
-    assert parse_yaml("%YAML 1.2\n---\n" + DOCUMENT + "...\n").jobs
+    assert parse_yaml("%YAML 1.2\n---\n" + YAML + "...\n").jobs
 
 
 @pytest.mark.parametrize(
@@ -88,7 +75,7 @@ def test_one_document_may_be_marked_as_such() -> None:
     ],
 )
 def test_tags_are_refused_where_they_stand(tagged: str, shown: str, pointer: str) -> None:
-    (error,) = refused_yaml(f"{DOCUMENT}{tagged}\n")
+    (error,) = refused_yaml(f"{YAML}{tagged}\n")
 
     assert (error.pointer, error.detail) == (pointer, f"tags are not allowed: remove '{shown}'")
     assert error.line == 9
@@ -97,20 +84,13 @@ def test_tags_are_refused_where_they_stand(tagged: str, shown: str, pointer: str
 def test_repeated_keys_are_refused_at_the_second() -> None:
     text = with_job_lines("name: two") + "stages: [x]\n"
 
-    assert places(text) == [("/jobs/0/name", 9, 3), ("/stages", 10, 1)]
-
-
-def test_a_second_merge_is_a_repeated_key() -> None:
-    with pytest.raises(DocumentErrors) as refusal:
-        value_of("a: &a {x: 1}\nb: {<<: *a, <<: *a}\n")
-
-    assert [(error.pointer, error.column) for error in refusal.value.errors] == [("/b/<<", 13)]
+    assert yaml_places(text) == [("/jobs/0/name", 9, 3), ("/stages", 10, 1)]
 
 
 @pytest.mark.parametrize("key", ["1", "1.5", "true", "null", "~", "0x1F", "[a]", "{a: b}"])
 def test_a_key_that_is_no_string_is_refused(key: str) -> None:
     with pytest.raises(DocumentErrors) as refusal:
-        value_of(f"a:\n  ? {key}\n  : x\n")
+        yaml_value(f"a:\n  ? {key}\n  : x\n")
 
     (error,) = refusal.value.errors
     assert error.detail.startswith("a key must be a string, not")
@@ -133,7 +113,7 @@ def test_a_key_that_is_no_string_is_refused(key: str) -> None:
     ],
 )  # fmt: skip
 def test_plain_words_mean_what_the_core_schema_of_yaml_1_2_says(text: str, value: object) -> None:
-    found = value_of(f"- {text}\n" if text != "-" else "['-', \"-\"]")[0]
+    found = yaml_value(f"- {text}\n" if text != "-" else "['-', \"-\"]")[0]
 
     assert found == value
     assert type(found) is type(value)
@@ -167,9 +147,7 @@ def test_a_nul_escape_is_refused_in_values_and_keys() -> None:
 )
 def test_missing_quotes_are_said_to_be_missing(line: str, detail: str) -> None:
     field = line.partition(":")[0]
-    lines = [
-        line if each.strip(" -").startswith(f"{field}:") else each.strip(" -") for each in DOCUMENT.splitlines()[2:6]
-    ]
+    lines = [line if each.strip(" -").startswith(f"{field}:") else each.strip(" -") for each in YAML.splitlines()[2:6]]
     text = "stages: [build]\njobs:\n- " + "\n  ".join(lines) + "\n  params: {command: make}\n"
 
     (error,) = refused_yaml(text)
@@ -178,7 +156,7 @@ def test_missing_quotes_are_said_to_be_missing(line: str, detail: str) -> None:
 
 
 def test_a_value_in_params_without_quotes_says_so() -> None:
-    (error,) = refused_yaml(DOCUMENT + "    env: {PORT: 8080}\n")
+    (error,) = refused_yaml(YAML + "    env: {PORT: 8080}\n")
 
     assert error.detail == 'must be a string, not the number 8080: put it in quotes, "8080"'
 
@@ -221,7 +199,7 @@ jobs:
   version: 1.0.0
   params: {command: make}
 """
-    assert places(text) == [
+    assert yaml_places(text) == [
         ("/name", 1, 1),
         ("/stages/2", 2, 26),
         ("/labels/team", 4, 3),
@@ -236,78 +214,23 @@ jobs:
 
 
 def test_what_is_missing_is_told_at_the_object_that_lacks_it() -> None:
-    assert places("stages: [a]\njobs:\n- {}\n- x\n")[:3] == [
+    assert yaml_places("stages: [a]\njobs:\n- {}\n- x\n")[:3] == [
         ("/stages/0", 1, 10), ("/jobs/0/name", 3, 3), ("/jobs/0/stage", 3, 3),
     ]  # fmt: skip
 
 
 def test_columns_count_characters() -> None:
-    assert places('# é\nstages: [a]\njobs: []\nlabels: {"😀é": x, b: 1}\n')[1] == ("/labels/b", 4, 19)
-
-
-def test_aliases_and_merges_are_taken() -> None:
-    text = """\
-name: &name build
-stages: [*name]
-jobs:
-- &first
-  name: one
-  stage: *name
-  kind: Shell
-  version: 1.0.0
-  priority: 1
-  params: &params {command: make, env: {A: "1"}}
-- <<: *first
-  name: two
-- <<: [{priority: 7, timeout: 5}, *first]
-  priority: 3
-  name: three
-  params: {<<: *params, command: make all}
-"""
-    first, second, third = parse_yaml(text).jobs
-
-    assert (second.name, second.priority, second.params) == ("two", 1, first.params)
-    assert (third.priority, third.timeout) == (3, 5)
-    assert third.params == {"command": "make all", "env": {"A": "1"}}
-
-
-def test_of_several_sources_merged_the_first_wins_and_own_entries_always() -> None:
-    assert value_of("{z: 0, <<: [{a: 1, b: 1}, {b: 2, c: 2, z: 2}], c: 3}") == {"z": 0, "a": 1, "b": 1, "c": 3}
-
-
-def test_a_quoted_merge_sign_is_an_ordinary_key() -> None:
-    assert value_of('{"<<": {a: 1}}') == {"<<": {"a": 1}}
-
-
-@pytest.mark.parametrize("source", ["x", "[x]", "[{a: 1}, 5]", "~"])
-def test_a_merge_of_anything_but_mappings_is_refused(source: str) -> None:
-    with pytest.raises(DocumentErrors) as refusal:
-        value_of(f"a:\n  <<: {source}\n")
-
-    (error,) = refusal.value.errors
-    assert error.detail == "'<<' takes a mapping, or a list of mappings, to merge"
-
-
-def test_a_mistake_in_what_is_merged_is_told_where_it_is_written() -> None:
-    text = DOCUMENT.replace("- name: one", "- &one\n  name: one") + "  timout: 5\n- <<: *one\n  name: two\n"
-
-    assert places(text) == [("/jobs/0/timout", 10, 3), ("/jobs/1/timout", 10, 3)]
-
-
-def test_a_mistake_behind_an_alias_is_told_at_the_alias_or_inside_what_it_repeats() -> None:
-    text = f"labels: &bad {{a: 1}}\ncallback_url: *bad\n{DOCUMENT}"
-
-    assert places(text) == [("/labels/a", 1, 15), ("/callback_url", 2, 1)]
+    assert yaml_places('# é\nstages: [a]\njobs: []\nlabels: {"😀é": x, b: 1}\n')[1] == ("/labels/b", 4, 19)
 
 
 @pytest.mark.parametrize(
     "media_type", ["application/yaml", "application/x-yaml", "text/yaml", "Text/YAML; charset=utf-8"]
 )
 def test_yaml_has_several_names(media_type: str) -> None:
-    assert parse(DOCUMENT.encode(), media_type=media_type, limits=Limits()).jobs
+    assert parse(YAML.encode(), media_type=media_type, limits=Limits()).jobs
 
 
 def test_yaml_and_json_give_the_same_document() -> None:
-    assert parse_yaml(DOCUMENT) == parse_value(
+    assert parse_yaml(YAML) == parse_value(
         document({"name": "one", "stage": "build", "kind": "Shell", "version": "1.0.0", "params": {"command": "make"}})
     )
