@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import orjson
 from django.db import connection
 from django.db.models import CASCADE, SET_NULL, Model, QuerySet
 from django.db.models.deletion import get_candidate_relations_to_delete
@@ -34,10 +35,17 @@ def update_rows(
         f"UPDATE {table} AS target SET {assignments} FROM jsonb_to_recordset(%(rows)s::jsonb) AS row({record}) "  # noqa: S608
         f"WHERE target.id = row.id AND {where} RETURNING target.id"
     )
-    payload = json.dumps([dict(row) for row in rows], default=str)
+    payload = _json([dict(row) for row in rows])
     with connection.cursor() as cursor:
         cursor.execute(statement, {**(values or {}), "rows": payload})
         return [row[0] for row in cursor.fetchall()]
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    try:
+        return orjson.dumps(rows, default=str).decode()
+    except orjson.JSONEncodeError:  # a result may hold integers of more than 64 bits
+        return json.dumps(rows, default=str)
 
 
 def delete_with_dependants(rows: QuerySet[Any], *, gone: Collection[type[Model]] = ()) -> None:

@@ -34,9 +34,7 @@ def cancel_pipeline(pipeline_id: int, *, now: datetime) -> Pipeline:
         settling.settle([pipeline.pk], now=now)
     else:
         Submission.objects.filter(pk=pipeline.pk).delete()
-        moves.move_parents(
-            Pipeline.objects.all(), ids=[pipeline.pk], source=UNFINISHED, target=State.CANCELLED, now=now
-        )
+        moves.move_parents(Pipeline, ids=[pipeline.pk], source=UNFINISHED, target=State.CANCELLED, now=now)
     nudge()
     pipeline.refresh_from_db()
     return pipeline

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from django.db import DataError, IntegrityError, connection, transaction
 
+from clients import rows
 from pipelines import clock, moves
 from pipelines.definition import Document, JobSpec
 from pipelines.models import Contents, Job, Pipeline, Stage, Submission
@@ -26,7 +27,6 @@ INSERT INTO pipelines_stage (pipeline_id, name, position, state, warnings, opene
 SELECT %(pipeline)s, name, number - 1, 'READY', 0, CASE number WHEN 1 THEN %(now)s END
 FROM json_array_elements_text({stages}) WITH ORDINALITY AS given (name, number)
 ORDER BY number
-RETURNING *
 """
 # A job of a stage that is not there has none, which the table refuses.
 _INSERT_JOBS = """
@@ -53,17 +53,18 @@ def divide(pipeline: Pipeline, *, document: Document, now: datetime) -> Contents
 
     Runs in the caller's transaction, who made the pipeline in it with `divided` set.
     """
-    stages = Stage.objects.raw(
-        _INSERT_STAGES.format(stages="%(stages)s::json"),
+    stages = rows.read(
+        Stage,
+        _INSERT_STAGES.format(stages="%(stages)s::json") + "RETURNING {columns}",
         {"pipeline": pipeline.pk, "stages": orjson.dumps(document.stages).decode(), "now": now},
     )
-    return Contents(list(stages), insert_jobs(pipeline, jobs=document.jobs))
+    return Contents(stages, insert_jobs(pipeline, jobs=document.jobs))
 
 
 def insert_jobs(pipeline: Pipeline, *, jobs: Sequence[JobSpec]) -> list[Job]:
     """Write jobs of stages that exist and return them, each eligible from when its stage opened."""
-    statement = _INSERT_JOBS.format(jobs="%(jobs)s::json") + "RETURNING *"
-    return list(Job.objects.raw(statement, {"jobs": orjson.dumps(jobs).decode(), **_of(pipeline)}))
+    statement = _INSERT_JOBS.format(jobs="%(jobs)s::json") + "RETURNING {columns}"
+    return rows.read(Job, statement, {"jobs": orjson.dumps(jobs).decode(), **_of(pipeline)})
 
 
 def _divide_kept(pipeline: Pipeline, *, now: datetime) -> None:
@@ -104,13 +105,8 @@ def divide_submitted(pipeline_id: int) -> bool:
 def _fail(pipeline_id: int) -> None:
     now = clock.now()
     with transaction.atomic():
-        Pipeline.objects.lock([pipeline_id])
+        undivided = [pipeline.pk for pipeline in Pipeline.objects.lock([pipeline_id]) if not pipeline.divided]
         Submission.objects.filter(pk=pipeline_id).delete()
         moves.move_parents(
-            Pipeline.objects.filter(divided=False),
-            ids=[pipeline_id],
-            source=UNFINISHED,
-            target=State.ERROR,
-            now=now,
-            reason=DIVISION_FAILED,
+            Pipeline, ids=undivided, source=UNFINISHED, target=State.ERROR, now=now, reason=DIVISION_FAILED
         )

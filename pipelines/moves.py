@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
 
 from pipelines import bulk
 from pipelines.states import EDGES, FINISHED, State
@@ -62,7 +62,7 @@ def sources(target: State) -> list[str]:
 
 
 def move_parents(
-    rows: models.QuerySet[Any],
+    parents: type[models.Model],
     *,
     ids: Iterable[int],
     source: Iterable[State],
@@ -72,8 +72,12 @@ def move_parents(
 ) -> int:
     """Move pipelines or stages, whose states follow from their jobs; write the values beside, return how many moved.
 
-    The caller holds the pipelines' row locks.
+    The columns of the values are the caller's own, never input. The caller holds the pipelines' row locks.
     """
-    if target in FINISHED:
-        values["finished_at"] = now
-    return rows.filter(pk__in=list(ids), state__in=list(source)).update(state=target, **values)
+    written = {"state": target, **values} | ({"finished_at": now} if target in FINISHED else {})
+    assign = ", ".join(f"{column} = %({column})s" for column in written)
+    statement = f"UPDATE {parents._meta.db_table} SET {assign} WHERE id = ANY(%(ids)s) AND state = ANY(%(sources)s)"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {**written, "ids": list(ids), "sources": [str(state) for state in source]})
+        moved: int = cursor.rowcount
+    return moved

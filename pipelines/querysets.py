@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models.expressions import RawSQL
 
+from clients import rows
 from pipelines.states import UNFINISHED
 
 if TYPE_CHECKING:
     from pipelines.models import Event as Event
     from pipelines.models import Job, Pipeline, Stage
-
-
-_WIDE = ("params", "result")
 
 
 # Where SQL is raw here the query is on the way of every report or request: Django takes longer to build one than
@@ -27,11 +25,8 @@ class PipelineQuerySet(models.QuerySet["Pipeline"]):
 
     def read(self, pk: int, *, principal: Any) -> Pipeline | None:
         """Return the pipeline as it stands if the principal may see it."""
-        rows = self.raw(
-            "SELECT * FROM pipelines_pipeline WHERE id = %s AND (%s OR client_id = %s)",
-            [pk, principal.is_staff, principal.pk],
-        )
-        return next(iter(rows), None)
+        statement = "SELECT {columns} FROM pipelines_pipeline WHERE id = %s AND (%s OR client_id = %s)"
+        return next(iter(rows.read(self.model, statement, [pk, principal.is_staff, principal.pk])), None)
 
     def unfinished(self) -> PipelineQuerySet:
         return self.filter(state__in=UNFINISHED)
@@ -42,8 +37,8 @@ class PipelineQuerySet(models.QuerySet["Pipeline"]):
         To be taken before looking at their jobs: two jobs that end at the same moment must not each see the other
         unfinished. Lock order everywhere: client, pipelines by id, jobs by id.
         """
-        statement = "SELECT * FROM pipelines_pipeline WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
-        return list(self.raw(statement, [list(set(ids))]))
+        statement = "SELECT {columns} FROM pipelines_pipeline WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+        return rows.read(self.model, statement, [list(set(ids))])
 
     def lock_one(self, pk: int) -> Pipeline:
         """Lock and return the pipeline as it now stands; raise Pipeline.DoesNotExist if it was deleted meanwhile."""
@@ -53,14 +48,15 @@ class PipelineQuerySet(models.QuerySet["Pipeline"]):
 class StageQuerySet(models.QuerySet["Stage"]):
     def of(self, pipeline: Pipeline) -> list[Stage]:
         """Return the pipeline's stages in order."""
-        return list(self.raw("SELECT * FROM pipelines_stage WHERE pipeline_id = %s ORDER BY position", [pipeline.pk]))
+        statement = "SELECT {columns} FROM pipelines_stage WHERE pipeline_id = %s ORDER BY position"
+        return rows.read(self.model, statement, [pipeline.pk])
 
 
 class JobQuerySet(models.QuerySet["Job"]):
     def first_of(self, pipeline: Pipeline, *, at_most: int) -> list[Job]:
         """Return so many of the pipeline's jobs, in order."""
-        statement = "SELECT * FROM pipelines_job WHERE pipeline_id = %s ORDER BY id LIMIT %s"
-        return list(self.raw(statement, [pipeline.pk, at_most]))
+        statement = "SELECT {columns} FROM pipelines_job WHERE pipeline_id = %s ORDER BY id LIMIT %s"
+        return rows.read(self.model, statement, [pipeline.pk, at_most])
 
     def visible_to(self, principal: Any) -> JobQuerySet:
         """Return what the principal may see: a client its own, staff everything."""
@@ -71,9 +67,8 @@ class JobQuerySet(models.QuerySet["Job"]):
 
         The wide columns, params and result, are read when they are asked for.
         """
-        columns = ", ".join(field.attname for field in self.model._meta.concrete_fields if field.name not in _WIDE)
-        statement = f"SELECT {columns} FROM pipelines_job WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608
-        return list(self.raw(statement, [list(set(ids))]))
+        statement = "SELECT {columns} FROM pipelines_job WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+        return rows.read(self.model, statement, [list(set(ids))], without=("params", "result"))
 
     def lock_all(self) -> list[int]:
         """Lock every row of the set likewise and return the ids, leaving the wide columns unread."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.db import connection
-from django.db.models import Count, F, Q, QuerySet
-
+from clients import rows
 from pipelines import moves
 from pipelines.models import Job, Pipeline, Stage
 from pipelines.querysets import JobQuerySet
-from pipelines.states import UNFINISHED, UNSUCCESSFUL, State
+from pipelines.states import UNFINISHED, State
 
 # Why a job ended CANCELLED: alone, with its pipeline, or because another job's failure stopped the pipeline.
 CANCELLED = "cancelled"
@@ -35,6 +32,25 @@ LEFT JOIN LATERAL (
     WHERE pipeline_id = pipeline.id AND state IN ('READY', 'IN_PROGRESS') ORDER BY position LIMIT 1
 ) AS stage ON true
 WHERE pipeline.id = ANY(%s) AND pipeline.divided AND pipeline.state IN ('READY', 'IN_PROGRESS')
+"""
+# Returns nothing: PostgreSQL carries out the first UPDATE whether or not its rows are asked for.
+_OPEN = """
+WITH opened AS (UPDATE pipelines_stage SET opened_at = %(now)s WHERE id = ANY(%(stages)s))
+UPDATE pipelines_job SET eligible_at = %(now)s
+WHERE client_id = ANY(%(clients)s) AND stage_id = ANY(%(stages)s) AND state = 'READY'
+"""
+# Of each owner with unsuccessful jobs: the failures that were not allowed, the jobs whose cancelling counts, and what
+# is tolerated. A cancelled job counts against its owner unless the failure was allowed; where the whole pipeline was
+# cancelled or had failed, allowed or not: the stage was never run to its end.
+_COUNTED = """
+SELECT job.{owner},
+    count(*) FILTER (WHERE job.state = 'ERROR' AND NOT job.allow_failure),
+    count(*) FILTER (WHERE job.state = 'CANCELLED'
+        AND (NOT job.allow_failure OR job.reason = %(failed)s OR pipeline.cancel_requested_at IS NOT NULL)),
+    count(*) FILTER (WHERE job.allow_failure AND NOT (job.state = 'CANCELLED' AND job.reason = ANY(%(stopped)s)))
+FROM pipelines_job AS job JOIN pipelines_pipeline AS pipeline ON pipeline.id = job.pipeline_id
+WHERE job.pipeline_id = ANY(%(pipelines)s) AND job.state IN ('CANCELLED', 'ERROR')
+GROUP BY job.{owner}
 """
 
 
@@ -78,9 +94,7 @@ def cancel_ready_jobs(jobs: JobQuerySet, *, reason: str, now: datetime) -> list[
 
 
 def _standings(ids: set[int]) -> list[Standing]:
-    with connection.cursor() as cursor:
-        cursor.execute(_STANDINGS, [list(ids)])
-        return [Standing(*row) for row in cursor.fetchall()]
+    return [Standing(*row) for row in rows.ask(_STANDINGS, [list(ids)])]
 
 
 def _stop(pipelines: list[int], *, now: datetime) -> None:
@@ -101,53 +115,35 @@ def _may_open(standing: Standing) -> bool:
 def _open_stages(standings: list[Standing], *, now: datetime) -> None:
     stages = [s.stage for s in standings if s.stage is not None]
     if stages:
-        Stage.objects.filter(pk__in=stages).update(opened_at=now)
-        clients = {s.client for s in standings}
-        Job.objects.filter(client__in=clients, stage__in=stages, state=State.READY).update(eligible_at=now)
+        rows.ask(_OPEN, {"now": now, "stages": stages, "clients": list({s.client for s in standings})})
 
 
 def _close_stages(standings: list[Standing], *, now: datetime) -> None:
     stages = [s.stage for s in standings if s.stage is not None]
     if not stages:
         return
-    pipelines = {s.pipeline for s in standings}
-    verdicts = _verdicts(Job.objects.filter(pipeline__in=pipelines, stage__in=stages).annotate(owner=F("stage")))
+    verdicts = _verdicts({s.pipeline for s in standings}, owner="stage_id")
     for target, warnings, ids in _by_verdict(verdicts, stages):
-        moves.move_parents(Stage.objects.all(), ids=ids, source=UNFINISHED, target=target, now=now, warnings=warnings)
+        moves.move_parents(Stage, ids=ids, source=UNFINISHED, target=target, now=now, warnings=warnings)
 
 
 def _close_pipelines(pipelines: list[int], *, now: datetime) -> None:
     if not pipelines:
         return
-    verdicts = _verdicts(Job.objects.filter(pipeline__in=pipelines).annotate(owner=F("pipeline")))
+    verdicts = _verdicts(pipelines, owner="pipeline_id")
     for target, warnings, ids in _by_verdict(verdicts, pipelines):
-        moves.move_parents(
-            Pipeline.objects.all(), ids=ids, source=UNFINISHED, target=target, now=now, warnings=warnings
-        )
+        moves.move_parents(Pipeline, ids=ids, source=UNFINISHED, target=target, now=now, warnings=warnings)
 
 
-def _verdicts(jobs: QuerySet[Any]) -> dict[int, tuple[State, int]]:
+def _verdicts(pipelines: Iterable[int], *, owner: str) -> dict[int, tuple[State, int]]:
     """Return the state and the tolerated failures of each owner that has unsuccessful jobs; the others are DONE."""
-    counted = (
-        jobs.filter(state__in=UNSUCCESSFUL)
-        .values("owner")
-        .annotate(
-            errors=Count("pk", filter=Q(state=State.ERROR, allow_failure=False)),
-            # A cancelled job counts against its owner unless the failure was allowed; where the whole pipeline was
-            # cancelled or had failed, allowed or not: the stage was never run to its end.
-            cancelled=Count(
-                "pk",
-                filter=Q(state=State.CANCELLED)
-                & (Q(allow_failure=False) | Q(reason=PIPELINE_FAILED) | Q(pipeline__cancel_requested_at__isnull=False)),
-            ),
-            tolerated=Count(
-                "pk",
-                filter=Q(allow_failure=True)
-                & ~Q(state=State.CANCELLED, reason__in=(PIPELINE_FAILED, PIPELINE_CANCELLED)),
-            ),
-        )
-        .values_list("owner", "errors", "cancelled", "tolerated")
-        .order_by()
+    counted = rows.ask(
+        _COUNTED.format(owner=owner),
+        {
+            "pipelines": list(pipelines),
+            "failed": PIPELINE_FAILED,
+            "stopped": [PIPELINE_FAILED, PIPELINE_CANCELLED],
+        },
     )
     return {
         owner: (State.ERROR if errors else State.CANCELLED if cancelled else State.DONE, tolerated)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db.models import Model
 
+from clients import rows
 from pipelines import moves
 from pipelines.models import Job, Pipeline, Stage
 from pipelines.states import State
@@ -97,7 +100,8 @@ def claim(*, now: datetime) -> list[Claim]:
     claims. Takes the locks of the pipelines it starts and of the jobs it moves, skipping what another transaction
     holds, so it waits for nobody; what it skips is claimed in the next round.
     """
-    room = settings.QUEUE_SIZE - Job.objects.filter(state=State.IN_PROGRESS).count()
+    ((in_progress,),) = rows.ask("SELECT count(*) FROM pipelines_job WHERE state = 'IN_PROGRESS'", [])
+    room = settings.QUEUE_SIZE - in_progress
     if room <= 0:
         return []
     placement = Placement(Runner.objects.open(now).with_use(), room=room)
@@ -108,33 +112,27 @@ def claim(*, now: datetime) -> list[Claim]:
 
 
 def _propose(placement: Placement, *, now: datetime) -> list[Candidate]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            PROPOSE,
-            {
-                "now": now,
-                "room": placement.room,
-                "rooms": json.dumps(placement.rooms()),
-                "exhausted": json.dumps([{"client_id": c, "kind": k} for c, k in placement.exhausted]),
-                "placed": [candidate.job for candidate, _ in placement.placed],
-            },
-        )
-        return [Candidate(*row) for row in cursor.fetchall()]
+    proposed = rows.ask(
+        PROPOSE,
+        {
+            "now": now,
+            "room": placement.room,
+            "rooms": json.dumps(placement.rooms()),
+            "exhausted": json.dumps([{"client_id": c, "kind": k} for c, k in placement.exhausted]),
+            "placed": [candidate.job for candidate, _ in placement.placed],
+        },
+    )
+    return [Candidate(*row) for row in proposed]
 
 
 def _hand_out(placed: list[tuple[Candidate, Runner]], *, now: datetime) -> list[Claim]:
     if not placed:
         return []
     starting = {candidate.stage: candidate.pipeline for candidate, _ in placed if candidate.starts_stage}
-    locked = _lock_free_pipelines(set(starting.values())) if starting else set()
+    locked = _lock_free(Pipeline, set(starting.values())) if starting else set()
     able = [c.job for c, _ in placed if not c.starts_stage or c.pipeline in locked]
     # Only what is still there to be claimed.
-    ready = set(
-        Job.objects.filter(pk__in=able, state=State.READY, eligible_at__lte=now)
-        .order_by("pk")
-        .select_for_update(no_key=True, skip_locked=True, of=("self",))
-        .values_list("pk", flat=True)
-    )
+    ready = _lock_free(Job, able, "state = 'READY' AND eligible_at <= %(now)s", now=now)
     # In claim order, so that attempts are numbered and sent in it.
     handed_out = [(c, r) for c, r in placed if c.job in ready]
     moves.move_jobs(
@@ -150,14 +148,17 @@ def _hand_out(placed: list[tuple[Candidate, Runner]], *, now: datetime) -> list[
     stages = {c.stage for c, _ in handed_out if c.starts_stage}
     if stages:
         pipelines = {starting[stage] for stage in stages}
-        for parents, ids in ((Stage.objects.all(), stages), (Pipeline.objects.all(), pipelines)):
+        for parents, ids in ((Stage, stages), (Pipeline, pipelines)):
             moves.move_parents(
                 parents, ids=ids, source=[State.READY], target=State.IN_PROGRESS, now=now, started_at=now
             )
     return [Claim(job=c.job, attempt=c.attempt + 1, runner=r.pk) for c, r in handed_out]
 
 
-def _lock_free_pipelines(ids: set[int]) -> set[int]:
-    """Lock those of the pipelines that nobody else holds, whose first stages are to start, and return them."""
-    rows = Pipeline.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True, skip_locked=True)
-    return set(rows.values_list("pk", flat=True))
+def _lock_free(model: type[Model], ids: Iterable[int], where: str = "true", **values: Any) -> set[int]:
+    """Lock those of the rows that nobody else holds, in id order, and return them."""
+    statement = (
+        f"SELECT id FROM {model._meta.db_table} WHERE id = ANY(%(ids)s) AND {where} "  # noqa: S608
+        "ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+    )
+    return {pk for (pk,) in rows.ask(statement, {"ids": list(ids), **values})}

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
+from clients import rows
 from pipelines import clock
 from pipelines.models import Job, Pipeline
 from runners import filling, tokens
@@ -31,7 +32,8 @@ def send(claims: Iterable[Claim]) -> None:
     for claim in claims:
         of_runner.setdefault(claim.runner, []).append(claim)
     refused: dict[tuple[int, int], Unfillable] = {}
-    for runner in Runner.objects.filter(pk__in=of_runner).only("name", "type"):
+    statement = "SELECT {columns} FROM runners_runner WHERE id = ANY(%s) ORDER BY id"
+    for runner in rows.read(Runner, statement, [list(of_runner)]):
         requests = _requests(of_runner[runner.pk], refused=refused)
         if requests:
             executor_for(runner.type).execute(runner.name, requests)
@@ -51,16 +53,16 @@ def resend(*, now: datetime) -> int:
     with transaction.atomic():
         # Under the jobs' locks, as every change of attempts: what starts meanwhile is not sent again.
         jobs = Job.objects.filter(pk__in=due.values("job")).lock_all()
-        rows = list(due.filter(job__in=jobs).values_list("pk", "job_id", "number", "runner_id"))
-        Attempt.objects.filter(pk__in=[pk for pk, *_ in rows]).update(sent_at=now)
-    send(Claim(job=job, attempt=number, runner=runner) for _, job, number, runner in rows)
-    return len(rows)
+        sent = list(due.filter(job__in=jobs).values_list("pk", "job_id", "number", "runner_id"))
+        Attempt.objects.filter(pk__in=[pk for pk, *_ in sent]).update(sent_at=now)
+    send(Claim(job=job, attempt=number, runner=runner) for _, job, number, runner in sent)
+    return len(sent)
 
 
 def _requests(claims: list[Claim], *, refused: dict[tuple[int, int], Unfillable]) -> list[ExecuteRequest]:
     """Return the requests for these claims, and note those that cannot be made."""
-    columns = ("client", "kind", "version", "params", "timeout")
-    jobs = Job.objects.only(*columns).in_bulk([claim.job for claim in claims])
+    statement = "SELECT {columns} FROM pipelines_job WHERE id = ANY(%s)"
+    jobs = {job.pk: job for job in rows.read(Job, statement, [[claim.job for claim in claims]])}
     values = filling.values_for(jobs.values())
     requests = []
     for claim in claims:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection, models
-from django.db.models import Case, Count, FilteredRelation, Q, Value, When
+from django.db.models import Case, Q, Value, When
+from django.db.models.expressions import RawSQL
 
+from clients import rows
 from pipelines import bulk
 
 if TYPE_CHECKING:
@@ -55,8 +57,13 @@ def online_condition(now: datetime) -> Q:
 class RunnerQuerySet(models.QuerySet["Runner"]):
     def with_use(self) -> RunnerQuerySet:
         """Annotate `in_use`, its live attempts, read from their own index however many are over."""
-        live = FilteredRelation("attempts", condition=Q(attempts__outcome=""))
-        return self.annotate(live_attempts=live).annotate(in_use=Count("live_attempts"))
+        return self.annotate(
+            in_use=RawSQL(
+                "(SELECT count(*) FROM runners_attempt WHERE runner_id = runners_runner.id AND outcome = '')",
+                (),
+                output_field=models.IntegerField(),
+            )
+        )
 
     def with_online(self, now: datetime) -> RunnerQuerySet:
         """Annotate `is_online`."""
@@ -88,10 +95,10 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
         """Return the attempts of these jobs and numbers as they stand."""
         keys = list(keys)
         statement = """
-            SELECT attempt.* FROM unnest(%s::bigint[], %s::integer[]) AS asked (job, number)
-            JOIN runners_attempt AS attempt ON attempt.job_id = asked.job AND attempt.number = asked.number
+            SELECT {columns} FROM unnest(%s::bigint[], %s::integer[]) AS asked (job, number)
+            JOIN runners_attempt ON runners_attempt.job_id = asked.job AND runners_attempt.number = asked.number
         """
-        return list(self.raw(statement, [[job for job, _ in keys], [number for _, number in keys]]))
+        return rows.read(self.model, statement, [[job for job, _ in keys], [number for _, number in keys]])
 
     def begin(self, attempts: Sequence[Mapping[str, Any]], *, lease_until: datetime, now: datetime) -> None:
         """Insert live attempts in their order, each of a job, with its number and runner.
@@ -115,7 +122,7 @@ class AttemptQuerySet(models.QuerySet["Attempt"]):
 
     def write(self, attempts: Iterable[Attempt]) -> None:
         """Write what changed of the attempts in one UPDATE; the caller holds their jobs' row locks."""
-        rows = [
+        written = [
             {"id": attempt.pk, **{name: getattr(attempt, name) for name in _ATTEMPT_COLUMNS}} for attempt in attempts
         ]
-        bulk.update_rows("runners_attempt", rows, types=_ATTEMPT_COLUMNS)
+        bulk.update_rows("runners_attempt", written, types=_ATTEMPT_COLUMNS)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import connection
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from clients import rows
 from pipelines.api.rows import RowSerializer
 from pipelines.masking import shown_params
 from pipelines.models import Event, Job, Pipeline, Stage
@@ -94,9 +94,8 @@ def job_counts(pipelines: Iterable[Pipeline]) -> dict[int, tuple[int, int]]:
     unfinished = [pipeline.pk for pipeline in pipelines if not pipeline.is_finished]
     if not unfinished:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNTS, [[str(state) for state in FINISHED], unfinished])
-        return {pipeline: (total, ended) for pipeline, total, ended in cursor.fetchall()}
+    counted = rows.ask(_COUNTS, [[str(state) for state in FINISHED], unfinished])
+    return {pipeline: (total, ended) for pipeline, total, ended in counted}
 
 
 class EventSerializer(RowSerializer[Event]):

@@ -10,6 +10,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from clients import rows
 from runners import tokens
 from runners.models import Attempt, Runner
 
@@ -55,9 +56,9 @@ class RunnerTokenAuthentication(_Bearer):
     def principal(self, token: str) -> RunnerPrincipal | None:
         if not token:
             return None
-        found = Runner.objects.raw("SELECT * FROM runners_runner WHERE token_digest = %s", [tokens.digest(token)])
-        runner = next(iter(found), None)
-        return RunnerPrincipal(runner) if runner else None
+        statement = "SELECT {columns} FROM runners_runner WHERE token_digest = %s"
+        found = rows.read(Runner, statement, [tokens.digest(token)])
+        return RunnerPrincipal(found[0]) if found else None
 
 
 class AttemptTokenAuthentication(_Bearer):

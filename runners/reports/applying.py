@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from clients import rows
 from pipelines import bulk
 from pipelines.models import Job, Pipeline
 from pipelines.states import State
@@ -81,12 +82,13 @@ def _visible(
     """Return those of the attempts that may be reported, each with its pipeline and its job's state."""
     if allowed is not None:
         keys = keys & allowed
-    with connection.cursor() as cursor:
-        cursor.execute(_VISIBLE, {"jobs": [j for j, _ in keys], "numbers": [n for _, n in keys], "runner": runner})
-        return {(job, number): (pipeline, state) for job, number, pipeline, state in cursor.fetchall()}
+    found = rows.ask(_VISIBLE, {"jobs": [j for j, _ in keys], "numbers": [n for _, n in keys], "runner": runner})
+    return {(job, number): (pipeline, state) for job, number, pipeline, state in found}
 
 
 def _show(jobs: list[Job]) -> None:
     """Write what readers of a running job see."""
-    rows: list[dict[str, Any]] = [{"id": job.pk, **{name: getattr(job, name) for name in _JOB_COLUMNS}} for job in jobs]
-    bulk.update_rows("pipelines_job", rows, types=_JOB_COLUMNS)
+    shown: list[dict[str, Any]] = [
+        {"id": job.pk, **{name: getattr(job, name) for name in _JOB_COLUMNS}} for job in jobs
+    ]
+    bulk.update_rows("pipelines_job", shown, types=_JOB_COLUMNS)

@@ -69,4 +69,6 @@ def test_the_use_of_runners_is_read_from_their_live_attempts_alone() -> None:
         cursor.execute("ANALYZE runners_attempt")
     plan = json.loads(Runner.objects.open(now).with_use().explain(format="json"))
     scans = [node for node in nodes(plan[0]["Plan"]) if node.get("Relation Name") == "runners_attempt"]
-    assert [node["Index Name"] for node in scans] == ["attempt_live_of_runner"]
+    # Both hold nothing but live attempts; of one runner alone, either will do.
+    assert scans
+    assert {node.get("Index Name") for node in scans} <= {"attempt_live_of_runner", "attempt_one_live"}

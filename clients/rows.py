@@ -1,0 +1,52 @@
+"""Rows and instances of models by raw SQL, at little more than what the database takes to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.models import Model
+
+Row = TypeVar("Row", bound=Model)
+_Values = Sequence[Any] | Mapping[str, Any]
+_Converters = list[tuple[int, Callable[[Any, Any, Any], Any]]]
+
+
+def ask(statement: str, values: _Values) -> list[tuple[Any, ...]]:
+    """Return the rows that the statement returns, none where it returns nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def read(
+    model: type[Row],
+    statement: str,
+    values: _Values,
+    *,
+    without: tuple[str, ...] = (),
+) -> list[Row]:
+    """Return the instances whose columns the statement asks for by `{columns}`; it gives their table no other name.
+
+    For what is on the way of every request or report: `Manager.raw` finds out each time which column is which field.
+    The fields named in `without` are read when they are asked for.
+    """
+    columns, names, converters = _plan(model, without)
+    rows: list[Any] = ask(statement.replace("{columns}", columns), values)
+    if converters:
+        rows = [list(row) for row in rows]
+        for row in rows:
+            for place, converter in converters:
+                row[place] = converter(row[place], None, connection)
+    return [model.from_db(connection.alias, names, row) for row in rows]
+
+
+@cache
+def _plan(model: type[Model], without: tuple[str, ...]) -> tuple[str, list[str], _Converters]:
+    """Return the columns as SQL, the attributes they are, and those whose values Django converts, as with JSON."""
+    fields = [field for field in model._meta.concrete_fields if field.name not in without]
+    columns = ", ".join(f"{model._meta.db_table}.{field.column}" for field in fields)
+    converters: Any = [(place, getattr(field, "from_db_value", None)) for place, field in enumerate(fields)]
+    return columns, [field.attname for field in fields], [each for each in converters if each[1] is not None]
