@@ -61,7 +61,7 @@ REDIS_URL = environment.url("REDIS_URL", schemes=("redis", "rediss", "unix")) or
 )
 if DATABASE_URL:
     DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
-    DATABASES["default"] |= {"CONN_HEALTH_CHECKS": True}
+    DATABASES["default"] |= {"ENGINE": "taskpipeline.database", "CONN_HEALTH_CHECKS": True}
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"] |= {
         # A short wait for a connection: a database that is away is said at once, not after half a minute.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pgtrigger
 
-from pipelines.states import State
+from pipelines.states import EDGES, State
 
 # What an event tells of the row that moved, by table.
 _COLUMNS = {
@@ -41,6 +41,23 @@ def state_events(table: str) -> list[pgtrigger.Trigger]:
             func=f"{_insert(table, row='NEW', from_state='OLD.state')}; RETURN NULL;",
         ),
     ]
+
+
+def only_along_edges(table: str) -> pgtrigger.Trigger:
+    """Return the trigger that refuses a change of state along no edge; a change that may be calls no function."""
+    edges = pgtrigger.Q()
+    for source, target in sorted(EDGES):
+        edges |= pgtrigger.Q(old__state=str(source), new__state=str(target))
+    return pgtrigger.Trigger(
+        name=f"{table}_edges",
+        when=pgtrigger.Before,
+        operation=pgtrigger.UpdateOf("state"),
+        condition=pgtrigger.Q(old__state__df=pgtrigger.F("new__state")) & ~edges,
+        func=(
+            "RAISE EXCEPTION 'there is no transition from % to %', OLD.state, NEW.state "
+            "USING ERRCODE = 'check_violation';"
+        ),
+    )
 
 
 def only_ready_at_first(table: str) -> pgtrigger.Trigger:

@@ -11,7 +11,7 @@ from django.db import connection
 
 from pipelines import clock
 from pipelines.models import Job
-from runners import claiming
+from runners import proposing
 from runners.models import Attempt, Runner
 from tests.scenes import a_client, a_pipeline, a_runner, claim_all
 
@@ -26,7 +26,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
 
 
-def test_the_claim_reads_its_index_and_never_the_whole_table() -> None:
+@pytest.mark.parametrize(("statement", "index"), [(proposing.FRONT, "job_front"), (proposing.HEADS, "job_claim")])
+def test_the_claim_reads_its_index_and_never_the_whole_table(statement: str, index: str) -> None:
     a_runner(capacity=100)
     for number in range(5):
         a_pipeline(a_client(f"client {number}"), {"build": ["seed"]})
@@ -43,16 +44,17 @@ def test_the_claim_reads_its_index_and_never_the_whole_table() -> None:
         parameters = {
             "now": clock.now(),
             "room": 100,
+            "depth": 400,
             "rooms": json.dumps(rooms),
             "exhausted": "[]",
             "placed": [],
         }
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {claiming.PROPOSE}", parameters)
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
         ((explained,),) = cursor.fetchall()
     scans = [node for node in nodes(explained[0]["Plan"]) if node.get("Relation Name") == "pipelines_job"]
     assert scans
     assert {node["Node Type"] for node in scans} <= {"Index Scan", "Index Only Scan"}
-    assert {node["Index Name"] for node in scans} == {"job_claim", "job_in_progress", "pipelines_job_pkey"}
+    assert {node["Index Name"] for node in scans} == {index, "job_in_progress", "pipelines_job_pkey"}
     # Not only the right index: a few entries of it, not the backlog.
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in scans) < BACKLOG / 10
 

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from pipelines import cancelling, clock
 from pipelines.models import Job, Pipeline
-from runners import claiming, dispatch, pool, registration
+from runners import claiming, dispatch, pool, proposing, registration
 from runners.exceptions import RunnerBusy
 from runners.models import Attempt, Runner
 from tests.concurrency import begin, eventually, held_elsewhere, result, together, wait_until_blocked
@@ -64,7 +64,7 @@ def test_a_started_pipeline_goes_on_while_a_report_holds_its_row() -> None:
 def test_a_job_cancelled_between_the_proposal_and_the_hand_out_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     a_runner()
     pipeline = a_pipeline(a_client(), {"s": ["a", {"name": "b", "allow_failure": True}]})
-    propose = claiming._propose
+    propose = proposing.propose
 
     def propose_then_cancel(*args: Any, **kwargs: Any) -> Any:
         found = propose(*args, **kwargs)
@@ -72,7 +72,7 @@ def test_a_job_cancelled_between_the_proposal_and_the_hand_out_is_left(monkeypat
             result(begin(lambda: cancelling.cancel_job(job(pipeline, "b"), now=clock.now())))
         return found
 
-    monkeypatch.setattr(claiming, "_propose", propose_then_cancel)
+    monkeypatch.setattr(proposing, "propose", propose_then_cancel)
     assert pool.top_up() == 1
     assert job(pipeline, "b").state == "CANCELLED"
     assert Attempt.objects.count() == 1
