@@ -40,7 +40,7 @@ def claim(*, now: datetime) -> list[Claim]:
     if room <= 0:
         return []
     placement = Placement(Runner.objects.open(now).with_use(), room=room)
-    while placement.room > 0 and (candidates := proposing.propose(placement, now=now)):
+    while placement.slots > 0 and (candidates := proposing.propose(placement, now=now)):
         if not placement.place(candidates):
             break
     return _hand_out(placement.placed, now=now)

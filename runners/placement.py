@@ -46,6 +46,11 @@ class Placement:
                 for kind in runner.accepted_kinds:
                     self._of_kind.setdefault(kind, []).append(runner.pk)
 
+    @property
+    def slots(self) -> int:
+        """Return how many more could be placed, were they of the right kinds and clients."""
+        return min(self.room, sum(self._free.values()))
+
     def rooms(self) -> list[dict[str, Any]]:
         """Return the free room of each runner for each of its kinds."""
         return [

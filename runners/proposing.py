@@ -8,8 +8,9 @@ from datetime import datetime
 from clients import rows
 from runners.placement import Candidate, Placement
 
-# The front is this many times as deep as there is room.
+# The front is this many times as deep as there are slots, and not too shallow to hold several clients' jobs.
 _DEPTH = 4
+_LEAST_DEPTH = 100
 # What every proposal goes by: how much room each (client, kind) has, by the client's limit and the runners it may use.
 # Limits apply before the cut, so a client at its limit, or a kind whose runners are full, holds nobody else back. The
 # pairs come from `pairs`.
@@ -22,7 +23,7 @@ usage AS (
     SELECT * FROM jsonb_to_recordset(%(exhausted)s::jsonb) AS exhausted (client_id bigint, kind text)
 ), chosen AS (
     SELECT client_id, array_agg(runner_id) AS runners FROM runners_runner_clients GROUP BY client_id
-), pair AS (
+), pair AS MATERIALIZED (
     SELECT pairs.*, client.priority AS client_priority, chosen.runners,
         -- Never negative, and NULL where the client has no limit of its own.
         client.queue_size - LEAST(client.queue_size, COALESCE(usage.jobs, 0)) AS client_free,
@@ -107,14 +108,15 @@ SELECT {_CANDIDATE} FROM {_JOINED} {_IN_ORDER}
 
 
 def propose(placement: Placement, *, now: datetime) -> list[Candidate]:
-    """Return the first jobs in claim order that may start and are not placed yet, at most as many as there is room.
+    """Return the first jobs in claim order that may start and are not placed yet, at most as many as there are slots.
 
     Of a (client, kind) that the placement found exhausted there is none.
     """
+    slots = placement.slots
     values = {
         "now": now,
-        "room": placement.room,
-        "depth": _DEPTH * placement.room,
+        "room": slots,
+        "depth": max(_DEPTH * slots, _LEAST_DEPTH),
         "rooms": json.dumps(placement.rooms()),
         "exhausted": json.dumps([{"client_id": c, "kind": k} for c, k in placement.exhausted]),
         "placed": [candidate.job for candidate, _ in placement.placed],
@@ -122,6 +124,6 @@ def propose(placement: Placement, *, now: datetime) -> list[Candidate]:
     found = rows.ask(FRONT, values)
     is_whole, is_one_priority, *_ = found[0]
     candidates = [Candidate(*row) for _, _, *row in found if row[0] is not None]
-    if is_whole or (is_one_priority and len(candidates) == placement.room):
+    if is_whole or (is_one_priority and len(candidates) == slots):
         return candidates
     return [Candidate(*row) for row in rows.ask(HEADS, values)]
