@@ -21,7 +21,7 @@ from benchmarks.documents import Workload
 from benchmarks.programs import NotReady, environment, eventually, free_port, running
 
 # A pool that is never the limit: what the service can do is asked for, not what it was told to keep to.
-SETTINGS = {"QUEUE_SIZE": "400", "RUNNER_CAPACITY": "200"}
+SETTINGS = {"QUEUE_SIZE": "800", "RUNNER_CAPACITY": "400"}
 CHILDREN = ("web", "control", "beat", "runner")
 API = "/api/v1"
 UNFINISHED = f"{API}/pipelines/?state=READY&state=IN_PROGRESS&page_size=1"
