@@ -62,6 +62,10 @@ bench-quick: install-dev  ## the same at smaller sizes, in under two minutes
 chaos: install-dev  ## kill, freeze and cut off everything under load, some three minutes (SEED=n to repeat a run)
 	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: breaks
+breaks: install-dev  ## break the service in some forty places and see that the tests notice, some twenty minutes (ARGS="--only secrets")
+	@$(PY) -m tests.breaks $(ARGS)
+
 ##@ Single processes, beside a stack or on servers named by DATABASE_URL and REDIS_URL
 
 .PHONY: migrate
