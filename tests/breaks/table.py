@@ -48,8 +48,8 @@ CHAOS = (
     Break(
         "leases never end",
         "runners/leases.py",
-        "while batch := list(over.values_list(\"job_id\", \"job__pipeline\")[:_BATCH]):",
-        "while batch := list(over.none().values_list(\"job_id\", \"job__pipeline\")):",
+        'while batch := list(over.values_list("job_id", "job__pipeline")[:_BATCH]):',
+        'while batch := list(over.none().values_list("job_id", "job__pipeline")):',
         ("tests/runners/test_leases.py",),
     ),
     Break(
@@ -138,8 +138,8 @@ GRACE = (
     Break(
         "an index is made while the table is locked",
         "pipelines/migrations/0004_front.py",
-        "        AddIndexOnline(\n            \"job\",\n            models.Index(",
-        "        migrations.AddIndex(\n            \"job\",\n            models.Index(",
+        '        AddIndexOnline(\n            "job",\n            models.Index(',
+        '        migrations.AddIndex(\n            "job",\n            models.Index(',
         ("tests/test_migrations.py",),
     ),
 )
