@@ -58,6 +58,10 @@ bench: install-dev  ## measure everything beside its baselines, some ten minutes
 bench-quick: install-dev  ## the same at smaller sizes, in under two minutes
 	@$(PY) -m benchmarks --quick $(ARGS)
 
+.PHONY: soak
+soak: install-dev  ## 200,000 jobs one after another: does anything grow or slow down? (ARGS="--jobs 50000")
+	@$(PY) -m benchmarks.soak $(ARGS)
+
 .PHONY: chaos
 chaos: install-dev  ## kill, freeze and cut off everything under load, some three minutes (SEED=n to repeat a run)
 	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -11,11 +11,13 @@ from benchmarks.inside.answering import answer
 from benchmarks.inside.backlog import fill
 from pipelines import clock
 from runners import claiming
+from runners.models import Runner
 
 
 def claim() -> float:
     """Claim as many jobs as the pool takes and return the seconds; then undo it, so that the next claim is the same."""
     with transaction.atomic():
+        Runner.objects.update(paused_at=None)  # where a runner is to get nothing else meanwhile
         now = clock.now()
         began = time.perf_counter()
         claims = claiming.claim(now=now)
