@@ -9,8 +9,8 @@ from clients import rows
 from runners.placement import Candidate, Placement
 
 # The front is this many times as deep as there are slots, and not too shallow to hold several clients' jobs.
-_DEPTH = 4
-_LEAST_DEPTH = 100
+DEPTH = 4
+LEAST_DEPTH = 100
 # What every proposal goes by: how much room each (client, kind) has, by the client's limit and the runners it may use.
 # Limits apply before the cut, so a client at its limit, or a kind whose runners are full, holds nobody else back. The
 # pairs come from `pairs`.
@@ -116,7 +116,7 @@ def propose(placement: Placement, *, now: datetime) -> list[Candidate]:
     values = {
         "now": now,
         "room": slots,
-        "depth": max(_DEPTH * slots, _LEAST_DEPTH),
+        "depth": max(DEPTH * slots, LEAST_DEPTH),
         "rooms": json.dumps(placement.rooms()),
         "exhausted": json.dumps([{"client_id": c, "kind": k} for c, k in placement.exhausted]),
         "placed": [candidate.job for candidate, _ in placement.placed],

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from runners.agent.attempt import Attempt, Delivery, Phase, Report, Stop
-from runners.agent.endings import cancelled_before_start, given_back
+from runners.agent.endings import cancelled_before_start, given_back, not_in_time
 from runners.agent.execution import Execution
 from runners.agent.outbox import Outbox
 from runners.agent.output import Budget
@@ -164,10 +164,11 @@ class Custody:
             self._wake_at(min(self._stop_at(attempt), self._heartbeat_at(attempt)))
 
     def _begin(self, attempt: Attempt) -> None:
-        if self.begins:
+        # By the clock as it is now: we may have been frozen since the answer was sent.
+        if self.begins and time.monotonic() < attempt.lease.kill_at:
             self._execution.begin(attempt)
         else:
-            attempt.end_with(given_back())
+            attempt.end_with(not_in_time() if self.begins else given_back())
             self._outbox.mark(attempt)
 
     def _refused(self, report: Report, *, status: int) -> None:

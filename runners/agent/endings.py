@@ -38,8 +38,15 @@ def given_back(message: str = "Not begun because its runner takes no more work."
     return returned(Reason.RUNNER_STOPPING, message=message)
 
 
+def not_in_time() -> dict[str, Any]:
+    """Return the last report of an attempt whose lease was over before its work could be started."""
+    return returned(Reason.LEASE_LOST, message="Not begun: its lease was over before it could be.")
+
+
 def spawn_failure(request: ExecuteRequest, *, what: str, error: str) -> dict[str, Any]:
     """Return the last report of work that could not be started."""
+    if what == "until":
+        return not_in_time()
     if what == "cwd":
         cwd = request.params.get("cwd")
         message = f"Cannot enter the working directory: {error}. Make {cwd!r} on the runner, or correct 'cwd'."

@@ -7,8 +7,9 @@ it kills everything and ends.
 
 The channel carries one JSON object a line. From the runner: `{"do": "spawn", "id", "argv", "env", "cwd", "stdin",
 "until"}` with the descriptor of the output, then that of the input if `stdin`; `{"do": "signal", "id", "signal"}`;
-`{"do": "hold", "id", "until"}`; `until` is a moment of the monotonic clock. To the runner: `{"event": "spawned", "id",
-"at"}`, `{"event": "failed", "id", "what", "error"}`, `{"event": "exited", "id", "exit_code", "signal", "signalled"}`.
+`{"do": "hold", "id", "until"}`; `until` is a moment of the monotonic clock, past which nothing begins. To the runner:
+`{"event": "spawned", "id", "at"}`, `{"event": "failed", "id", "what", "error"}`, `{"event": "exited", "id",
+"exit_code", "signal", "signalled"}`.
 """
 
 from __future__ import annotations
@@ -26,14 +27,7 @@ import time
 from collections import deque
 
 from runners.agent.group import Job
-from runners.agent.processes import (
-    children,
-    mark,
-    mark_of,
-    session,
-    signal_group,
-    signal_process,
-)
+from runners.agent.processes import children, mark, mark_of, session, signal_group, signal_process
 from runners.agent.spawning import SpawnError, spawn
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -155,6 +149,8 @@ class Guardian:
         until: float,
     ) -> None:
         try:
+            if until <= time.monotonic():
+                raise SpawnError("until", error="it came too late")  # we or its runner may have been frozen
             pid = spawn(
                 argv,
                 env=env,

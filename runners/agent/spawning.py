@@ -12,7 +12,7 @@ _RESET = [number for number in signal.valid_signals() if number not in (signal.S
 
 
 class SpawnError(Exception):
-    """The process could not be started; `what` is at fault: `cwd` or `command`."""
+    """The process could not be started; what is at fault: `cwd`, `command`, or `until`, its time."""
 
     def __init__(self, what: str, *, error: str) -> None:
         super().__init__(error)

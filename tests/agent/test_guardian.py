@@ -114,7 +114,7 @@ def test_work_whose_time_is_over_is_killed_though_its_runner_says_nothing() -> N
     guard = Guard.start(account=account.current())
     now = time.monotonic()
     command = Command(argv=("sh", "-c", "trap '' TERM; sleep 600"), env={"PATH": os.environ["PATH"]})
-    for serial, until in ((1, now), (2, now + 600), (3, now + 600)):
+    for serial, until in ((1, now + 1), (2, now + 600), (3, now + 600)):
         guard.spawn(serial, command=command, cwd="/", output=1, stdin=None, until=until)
     guard.hold(3, until=now)
     told: list[dict[str, Any]] = []
@@ -124,6 +124,20 @@ def test_work_whose_time_is_over_is_killed_though_its_runner_says_nothing() -> N
     ends = {event["id"]: (event["signal"], event["signalled"]) for event in told if event["event"] == "exited"}
     assert ends == {1: (signal.SIGKILL, True), 3: (signal.SIGKILL, True)}
     guard.close()
+
+
+def test_work_whose_time_is_over_is_not_even_begun(tmp_path: Path) -> None:
+    guard = Guard.start(account=account.current())
+    command = Command(argv=("touch", str(tmp_path / "ran")), env={"PATH": os.environ["PATH"]})
+    guard.spawn(1, command=command, cwd="/", output=1, stdin=None, until=time.monotonic())
+    guard.spawn(2, command=command, cwd="/", output=1, stdin=None, until=time.monotonic() + 600)
+    told: list[dict[str, Any]] = []
+    while len(told) < 3:
+        assert select.select([guard], [], [], WAIT_SECONDS)[0], told
+        told += guard.events()
+    guard.close()
+    assert [(event["event"], event["id"]) for event in told] == [("failed", 1), ("spawned", 2), ("exited", 2)]
+    assert told[0]["what"] == "until"
 
 
 @contextmanager

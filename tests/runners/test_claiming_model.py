@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clients.models import Client
 from pipelines import clock
 from pipelines.models import Job
-from runners import claiming, doctor
+from runners import claiming, doctor, proposing
 from runners.models import Attempt, Runner
 from tests.runners.model import ModelClient, ModelJob, ModelRunner, World
 from tests.scenes import FAILED, SUCCEEDED, a_client, a_pipeline, report
@@ -81,6 +81,13 @@ rounds = st.lists(
     min_size=4,
     max_size=5,
 )
+
+
+@pytest.fixture(params=[1, 100], ids=["a shallow front", "a deep front"], autouse=True)
+def front(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have claims from a few jobs go the ways of claims from very many, then their own."""
+    monkeypatch.setattr(proposing, "DEPTH", 1)
+    monkeypatch.setattr(proposing, "LEAST_DEPTH", request.param)
 
 
 def build(given_clients: Any, given_runners: Any, given_pipelines: Any) -> None:
