@@ -56,9 +56,9 @@ def _notices(broken: Break, *, copy: Path) -> list[str]:
 
 def _fails(test: str, *, copy: Path) -> bool:
     pytest = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     env = {**os.environ, "LIFECYCLE_SHRINKS": "0"}
-    return subprocess.run(pytest, cwd=copy, env=env, **quiet, check=False).returncode == _TESTS_FAILED
+    run = subprocess.run(pytest, cwd=copy, env=env, capture_output=True, check=False)
+    return run.returncode == _TESTS_FAILED
 
 
 def _say(line: str) -> None:
