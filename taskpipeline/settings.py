@@ -70,7 +70,10 @@ if DATABASE_URL:
         "prepare_threshold": 5,
         "pool": {"min_size": 0, "max_size": 16, "timeout": 5, "max_idle": 120},
         "connect_timeout": 5,
-        "options": patience.session_options(
+        # And it reads by indexes: of a table that is still empty it would plan to read all, and keep to that with a
+        # million rows, until the table happens to be analysed.
+        "options": "-c enable_seqscan=off "
+        + patience.session_options(
             DATABASES["default"]["OPTIONS"].get("options", ""),
             statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
             idle_transaction_timeout_seconds=IDLE_TRANSACTION_TIMEOUT_SECONDS,
