@@ -120,15 +120,17 @@ def test_a_request_whose_start_is_never_answered_is_dropped(service: Service, ru
 
 
 def test_an_attempt_whose_lease_is_over_before_it_could_begin_is_given_back(
-    service: Service, runner: Runner, tmp_path: Path
+    service: Service, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a frozen runner's thaw: the answer to its `started` is old."""
+    """As after a frozen runner's thaw: the answer to its `started` is old. The guardian is not even asked."""
+    asked: list[object] = []
+    monkeypatch.setattr(runner.guard, "spawn", lambda *args, **kwargs: asked.append(args))
     service.answer_item = lambda item: {"lease_seconds": 0.0} if item["event"] == "started" else None
-    runner.submit(shell(1, f"touch {tmp_path}/ran"))
+    runner.submit(shell(1))
     final = service.final(1)
     assert (final["event"], final["reason"]) == ("returned", "lease_lost")
     assert final["message"].startswith("Not begun")
-    assert not (tmp_path / "ran").exists()
+    assert not asked
 
 
 def test_told_to_stop_it_lets_work_end_within_the_grace(service: Service, tmp_path: Path) -> None:
