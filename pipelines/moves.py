@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, models
+from django.db import models
 
+from clients.rows import ask
 from pipelines import bulk
 from pipelines.states import EDGES, FINISHED, State
 
@@ -69,15 +70,12 @@ def move_parents(
     target: State,
     now: datetime,
     **values: Any,
-) -> int:
-    """Move pipelines or stages, whose states follow from their jobs; write the values beside, return how many moved.
+) -> None:
+    """Move pipelines or stages, whose states follow from their jobs, and write the values beside.
 
     The columns of the values are the caller's own, never input. The caller holds the pipelines' row locks.
     """
     written = {"state": target, **values} | ({"finished_at": now} if target in FINISHED else {})
     assign = ", ".join(f"{column} = %({column})s" for column in written)
     statement = f"UPDATE {parents._meta.db_table} SET {assign} WHERE id = ANY(%(ids)s) AND state = ANY(%(sources)s)"  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {**written, "ids": list(ids), "sources": [str(state) for state in source]})
-        moved: int = cursor.rowcount
-    return moved
+    ask(statement, {**written, "ids": list(ids), "sources": [str(state) for state in source]})

@@ -47,7 +47,6 @@ LOG_LIMIT_BYTES = environment.integer("LOG_LIMIT_BYTES", default=10 * 2**20, min
 RETENTION_DAYS = environment.integer("RETENTION_DAYS", default=30, minimum=1)
 STREAM_LIMIT = environment.integer("STREAM_LIMIT", default=4)
 METRICS_TOKEN = environment.text("METRICS_TOKEN")
-
 STATEMENT_TIMEOUT_SECONDS = environment.seconds("STATEMENT_TIMEOUT_SECONDS", default=30, minimum=0)
 IDLE_TRANSACTION_TIMEOUT_SECONDS = environment.seconds("IDLE_TRANSACTION_TIMEOUT_SECONDS", default=60, minimum=0)
 
@@ -64,14 +63,13 @@ if DATABASE_URL:
     DATABASES["default"] |= {"ENGINE": "taskpipeline.database", "CONN_HEALTH_CHECKS": True}
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"] |= {
-        # A short wait for a connection: a database that is away is said at once, not after half a minute.
-        # PostgreSQL keeps the plans of what is asked often: planning is half of what a short query costs.
+        # PostgreSQL keeps the plans of what is asked often, for planning is half of what a short query costs, and makes
+        # them by indexes: one made for an empty table would read all of it and be kept until that is analysed.
         "server_side_binding": True,
         "prepare_threshold": 5,
         "pool": {"min_size": 0, "max_size": 16, "timeout": 5, "max_idle": 120},
+        # A short wait for a connection: a database that is away is said at once, not after half a minute.
         "connect_timeout": 5,
-        # And it reads by indexes: of a table that is still empty it would plan to read all, and keep to that with a
-        # million rows, until the table happens to be analysed.
         "options": "-c enable_seqscan=off "
         + patience.session_options(
             DATABASES["default"]["OPTIONS"].get("options", ""),

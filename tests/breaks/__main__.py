@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.breaks.table import BREAKS, Break
+from tests.breaks.faults import Break
+from tests.breaks.table import BREAKS
 
 ROOT = Path(__file__).resolve().parents[2]
 _TESTS_FAILED = 1  # pytest's exit code; others are: it found no test, it could not run
@@ -46,7 +47,7 @@ def _notices(broken: Break, *, copy: Path) -> list[str]:
     path = copy / broken.file
     whole = path.read_text()
     if whole.count(broken.old) != 1:
-        raise SystemExit(f"{broken.name}: {broken.file} has changed; bring tests/breaks/table.py up to date.")
+        raise SystemExit(f"{broken.name}: {broken.file} has changed; bring tests/breaks up to date.")
     path.write_text(whole.replace(broken.old, broken.new))
     try:
         return [test for test in broken.tests if _fails(test, copy=copy)]
