@@ -88,7 +88,7 @@ INSTALLED_APPS = [
     "clients",
     "pipelines",
     "runners",
-    "taskpipeline.apps.AdminConfig",
+    "taskpipeline.admin_app.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -53,21 +53,22 @@ def programs(
 ) -> list[Program]:
     """Return the programs in the order in which they start; they stop in the opposite one."""
     python = sys.executable
-    # Django's checks look into every page; they were made when the database was prepared, and by the web process.
-    celery = [python, "-m", "celery", "--skip-checks", "-A", "taskpipeline"]
     gunicorn = [python, "-m", "gunicorn", "taskpipeline.wsgi", "--bind", address.bind, "--worker-class", "gthread"]
     gunicorn += ["--workers", "2", "--threads", "16", "--graceful-timeout", f"{WEB_GRACE_SECONDS:.0f}"]
     gunicorn += ["--preload", "--config", "python:taskpipeline.stack.gunicorn_conf"]  # read once, shared by the workers
     gunicorn += ["--no-control-socket"]  # it would lie in the home directory, one for all stacks
-    control = [*celery, "worker", "--queues", "control", "--pool", "threads", "--concurrency", "4"]
-    control += ["--hostname", "control@%h", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     return [
         Program("web", gunicorn, env=base, grace_seconds=WEB_GRACE_SECONDS + SPARE_SECONDS),
-        Program("control", control, env=base, grace_seconds=WEB_GRACE_SECONDS + SPARE_SECONDS),
+        Program(
+            "control",
+            [python, "-m", "taskpipeline.celery.worker"],
+            env=_celery_environment(base, settings="control_settings"),
+            grace_seconds=WEB_GRACE_SECONDS + SPARE_SECONDS,
+        ),
         Program(
             "beat",
-            [*celery, "beat", "--pidfile="],
-            env={**base, "DJANGO_SETTINGS_MODULE": "taskpipeline.beat_settings"},
+            [python, "-m", "taskpipeline.celery.beat"],
+            env=_celery_environment(base, settings="beat_settings"),
             grace_seconds=SPARE_SECONDS,
         ),
         Program(
@@ -77,6 +78,14 @@ def programs(
             grace_seconds=2 * stop_grace_seconds + SPARE_SECONDS,
         ),
     ]
+
+
+def _celery_environment(base: Mapping[str, str], *, settings: str) -> dict[str, str]:
+    """Return what Celery's processes are told: settings of few apps, and no checks, which look into every page.
+
+    Those were made when the database was prepared, and by the web process.
+    """
+    return {**base, "DJANGO_SETTINGS_MODULE": f"taskpipeline.{settings}", "CELERY_SKIP_CHECKS": "true"}
 
 
 def preparation(base: Mapping[str, str], *, manage: Path, introduce: bool) -> Program:

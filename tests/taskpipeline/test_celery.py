@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -44,3 +47,23 @@ def test_only_json_is_read_and_nobody_is_obeyed_from_afar(tmp_path: Any) -> None
             assert each.conf.result_backend is None
             assert not each.conf.task_acks_late
             assert each.conf.worker_cancel_long_running_tasks_on_connection_loss
+
+
+TOLD = """
+import django
+django.setup()
+from taskpipeline.celery import app
+app.loader.import_default_modules()
+print(*(name for name in app.tasks if not name.startswith("celery.")))
+"""
+
+
+def test_a_control_worker_of_the_stack_knows_every_task_though_it_has_not_every_app() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", TOLD],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "taskpipeline.control_settings", "CELERY_SKIP_CHECKS": "true"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert set(told.split()) == set(tasks())
