@@ -18,7 +18,7 @@ def ask(statement: str, values: _Values) -> list[tuple[Any, ...]]:
     """Return the rows that the statement returns, none where it returns nothing."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if cursor.rownumber is not None else []  # `description` would be made first
 
 
 def read(

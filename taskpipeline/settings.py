@@ -60,7 +60,7 @@ REDIS_URL = environment.url("REDIS_URL", schemes=("redis", "rediss", "unix")) or
 )
 if DATABASE_URL:
     DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
-    DATABASES["default"] |= {"ENGINE": "taskpipeline.database", "CONN_HEALTH_CHECKS": True}
+    DATABASES["default"] |= {"ENGINE": "taskpipeline.database"}
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"] |= {
         # PostgreSQL keeps the plans of what is asked often, for planning is half of what a short query costs, and makes
@@ -109,7 +109,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "taskpipeline.api.policy.policy_middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "taskpipeline.api.slashes.SlashMiddleware",

@@ -15,7 +15,8 @@ from pipelines.admin import contents, showing
 from pipelines.admin.cancelling import CancellingAdmin
 from pipelines.admin.forms import PipelineForm
 from pipelines.admin.operating import changes
-from pipelines.api.serializers import job_counts
+from pipelines.api.serializers import progress
+from pipelines.api.summaries import job_counts
 from pipelines.models import Job, Pipeline
 from pipelines.states import UNFINISHED
 
@@ -79,11 +80,9 @@ class PipelineAdmin(CancellingAdmin):
 
     @admin.display(description="progress")
     def progress(self, pipeline: Pipeline) -> SafeString:
-        if pipeline.is_finished:
-            return showing.share(100)
         counted: tuple[int, int] | None = getattr(pipeline, "job_counts", None)
         total, ended = counted or job_counts([pipeline]).get(pipeline.pk, (0, 0))
-        return showing.share(ended * 100 // total if total else 0)
+        return showing.share(progress(pipeline.state, total=total, ended=ended))
 
     @admin.display(description="took")
     def took(self, pipeline: Pipeline) -> str:

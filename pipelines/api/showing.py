@@ -31,7 +31,7 @@ def show(pipeline: Pipeline, *, request: Request, contents: Contents | None = No
             sum(states[state] for states in by_stage.values() for state in FINISHED),
         )
         stages = _with_jobs_or_counts(contents.stages, pipeline=pipeline, counts=by_stage, request=request)
-    context = {"request": request, "job_counts": {pipeline.pk: counts}, "stages": stages}
+    context = {"request": request, "job_counts": counts, "stages": stages}
     return PipelineSerializer(pipeline, context=context).data
 
 

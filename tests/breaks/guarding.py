@@ -8,7 +8,7 @@ HOSTILE = (
     Break(
         "pages come without a policy",
         "taskpipeline/settings.py",
-        '    "csp.middleware.CSPMiddleware",\n',
+        '    "taskpipeline.api.policy.policy_middleware",\n',
         "",
         ("tests/taskpipeline/test_headers.py",),
     ),
