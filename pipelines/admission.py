@@ -37,7 +37,7 @@ def admit(client: Client, *, jobs: int) -> None:
     client's as this request has read it, or the service's) it takes the lock that makes racing submissions exact: the
     client's row, and for the service an advisory one.
     """
-    if not _limits(client):
+    if not is_limited(client):
         return
     if settings.MAX_READY_JOBS is not None:
         with connection.cursor() as cursor:
@@ -54,6 +54,11 @@ def admit(client: Client, *, jobs: int) -> None:
                 requested=jobs,
                 retry_after_seconds=_retry_after(whose, over=in_use + jobs - limit),
             )
+
+
+def is_limited(client: Client) -> bool:
+    """Tell whether the client's waiting jobs are limited: only then do its submissions take a lock."""
+    return bool(_limits(client))
 
 
 def check_fits(client: Client, *, jobs: int) -> None:

@@ -8,69 +8,72 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from clients import rows
-from pipelines import clock, moves
+from clients.models import Client
+from pipelines import clock, inserts, moves
 from pipelines.definition import Document, JobSpec
 from pipelines.models import Contents, Job, Pipeline, Stage, Submission
-from pipelines.nudges import nudge
+from pipelines.nudges import nudge_for_work
 from pipelines.states import UNFINISHED, State
 
 logger = logging.getLogger(__name__)
 
 DIVISION_FAILED = "division_failed"
-# Raw SQL: the database reads the JSON itself and makes the rows in one statement each, so that ten thousand jobs, the
-# text of a large document included, never become objects here.
-_INSERT_STAGES = """
-INSERT INTO pipelines_stage (pipeline_id, name, position, state, warnings, opened_at)
-SELECT %(pipeline)s, name, number - 1, 'READY', 0, CASE number WHEN 1 THEN %(now)s END
-FROM json_array_elements_text({stages}) WITH ORDINALITY AS given (name, number)
-ORDER BY number
-"""
-# A job of a stage that is not there has none, which the table refuses.
-_INSERT_JOBS = """
-INSERT INTO pipelines_job
-    (pipeline_id, stage_id, client_id, pipeline_priority, stage_position, name, kind, version, priority, params,
-     retry_attempt, allow_failure, timeout, state, reason, attempt, failures, losses, unstarted, progress, message,
-     runner_name, eligible_at)
-SELECT %(pipeline)s, stage.id, %(client)s, %(priority)s, stage.position, given.name, given.kind, given.version,
-    given.priority, given.params, given.retry_attempt, given.allow_failure, given.timeout, 'READY', '', 0, 0, 0, 0, 0,
-    '', '', stage.opened_at
-FROM ROWS FROM (json_to_recordset({jobs}) AS (
-    stage text, name text, kind text, version text, priority smallint, params jsonb, retry_attempt smallint,
-    allow_failure boolean, timeout integer
-)) WITH ORDINALITY AS given
-    (stage, name, kind, version, priority, params, retry_attempt, allow_failure, timeout, number)
-LEFT JOIN pipelines_stage AS stage ON stage.pipeline_id = %(pipeline)s AND stage.name = given.stage
-ORDER BY number
-"""
 _KEPT = "(SELECT document::json -> '{part}' FROM pipelines_submission WHERE pipeline_id = %(pipeline)s)"
+_PIPELINE = "%(pipeline)s::bigint"
+_KEPT_STAGES = inserts.stages(pipeline=_PIPELINE, names=_KEPT.format(part="stages"))
+_KEPT_JOBS = inserts.jobs(pipeline=_PIPELINE, specs=_KEPT.format(part="jobs"))
+_ADDED_JOBS = inserts.jobs(pipeline=_PIPELINE, specs="%(jobs)s::json") + "RETURNING {columns}"
 
 
-def divide(pipeline: Pipeline, *, document: Document, now: datetime) -> Contents:
-    """Write the pipeline's stages and jobs, the first stage open, and return them; ids grow in document order.
+def divide(client: Client, *, document: Document, now: datetime | None) -> tuple[Pipeline, Contents]:
+    """Write the client's pipeline with its stages and jobs, the first stage open, and return them.
 
-    Runs in the caller's transaction, who made the pipeline in it with `divided` set.
+    One statement, in the caller's transaction or one of its own. Ids grow in document order.
     """
-    stages = rows.read(
-        Stage,
-        _INSERT_STAGES.format(stages="%(stages)s::json") + "RETURNING {columns}",
-        {"pipeline": pipeline.pk, "stages": orjson.dumps(document.stages).decode(), "now": now},
-    )
-    return Contents(stages, insert_jobs(pipeline, jobs=document.jobs))
+    values = {
+        **_values(client, document=document, divided=True),
+        "now": now,
+        "stages": orjson.dumps(document.stages).decode(),
+        "jobs": orjson.dumps(document.jobs).decode(),
+    }
+    ((pipelines, stages, jobs),) = rows.ask(inserts.WHOLE, values)
+    (pipeline,) = rows.from_json(Pipeline, pipelines)
+    pipeline.client = client
+    return pipeline, Contents(rows.from_json(Stage, stages), rows.from_json(Job, jobs))
+
+
+def leave(client: Client, *, document: Document) -> Pipeline:
+    """Write the client's pipeline and keep its document for `divide_submitted`; in the caller's transaction."""
+    values = _values(client, document=document, divided=False)
+    (pipeline,) = rows.read(Pipeline, inserts.PIPELINE + "RETURNING {columns}", values)
+    pipeline.client = client
+    Submission.objects.create(pipeline=pipeline, document=document.to_json().decode())
+    return pipeline
 
 
 def insert_jobs(pipeline: Pipeline, *, jobs: Sequence[JobSpec]) -> list[Job]:
     """Write jobs of stages that exist and return them, each eligible from when its stage opened."""
-    statement = _INSERT_JOBS.format(jobs="%(jobs)s::json") + "RETURNING {columns}"
-    return rows.read(Job, statement, {"jobs": orjson.dumps(jobs).decode(), **_of(pipeline)})
+    return rows.read(Job, _ADDED_JOBS, {"jobs": orjson.dumps(jobs).decode(), **_of(pipeline)})
+
+
+def _values(client: Client, *, document: Document, divided: bool) -> dict[str, Any]:
+    return {
+        "client": client.pk,
+        "name": document.name,
+        "priority": document.priority,
+        "labels": orjson.dumps(document.labels).decode(),
+        "callback_url": document.callback_url,
+        "declared_jobs": len(document.jobs),
+        "divided": divided,
+    }
 
 
 def _divide_kept(pipeline: Pipeline, *, now: datetime) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT_STAGES.format(stages=_KEPT.format(part="stages")), {**_of(pipeline), "now": now})
-        cursor.execute(_INSERT_JOBS.format(jobs=_KEPT.format(part="jobs")), _of(pipeline))
+    rows.ask(_KEPT_STAGES, {**_of(pipeline), "now": now})
+    rows.ask(_KEPT_JOBS, _of(pipeline))
     Pipeline.objects.filter(pk=pipeline.pk).update(divided=True)
 
 
@@ -93,7 +96,7 @@ def divide_submitted(pipeline_id: int) -> bool:
             _divide_kept(pipeline, now=clock.now())
             if not Submission.objects.filter(pk=pipeline_id).delete()[0]:
                 raise Submission.DoesNotExist
-            nudge()
+            nudge_for_work()
             return True
     except (DataError, IntegrityError, Submission.DoesNotExist):
         # The database away is another matter: it raises, and the sweep tries again.

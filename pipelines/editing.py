@@ -11,7 +11,7 @@ from pipelines import admission, clock, division, settling
 from pipelines.definition import JobSpec
 from pipelines.exceptions import InvalidTransition, NameTaken, PipelineFull, UnknownStage
 from pipelines.models import Job, Pipeline, Stage
-from pipelines.nudges import nudge
+from pipelines.nudges import nudge, nudge_for_work
 from pipelines.states import UNFINISHED, State
 
 
@@ -70,7 +70,7 @@ def add_job(pipeline: Pipeline, *, spec: JobSpec) -> Job:
         raise PipelineFull(limit=settings.MAX_JOBS_PER_PIPELINE, requested=jobs + 1)
     (job,) = division.insert_jobs(pipeline, jobs=(spec,))
     job.stage = stage
-    nudge()
+    nudge_for_work()
     return job
 
 

@@ -35,15 +35,22 @@ def claim(*, now: datetime) -> list[Claim]:
     claims. Takes the locks of the pipelines it starts and of the jobs it moves, skipping what another transaction
     holds, so it waits for nobody; what it skips is claimed in the next round.
     """
-    ((in_progress,),) = rows.ask("SELECT count(*) FROM pipelines_job WHERE state = 'IN_PROGRESS'", [])
-    room = settings.QUEUE_SIZE - in_progress
-    if room <= 0:
-        return []
-    placement = Placement(Runner.objects.open(now).with_use(), room=room)
+    placement = _empty_placement(now=now)
     while placement.slots > 0 and (candidates := proposing.propose(placement, now=now)):
         if not placement.place(candidates):
             break
     return _hand_out(placement.placed, now=now)
+
+
+def is_full(*, now: datetime) -> bool:
+    """Tell whether nothing could be claimed, whatever came: the pool is full, or no runner has a free slot."""
+    return _empty_placement(now=now).slots <= 0
+
+
+def _empty_placement(*, now: datetime) -> Placement:
+    ((in_progress,),) = rows.ask("SELECT count(*) FROM pipelines_job WHERE state = 'IN_PROGRESS'", [])
+    room = settings.QUEUE_SIZE - in_progress
+    return Placement(Runner.objects.open(now).with_use() if room > 0 else (), room=room)
 
 
 def _hand_out(placed: list[tuple[Candidate, Runner]], *, now: datetime) -> list[Claim]:

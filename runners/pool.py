@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -33,15 +34,27 @@ def top_up() -> int:
     """
     _pace.keep()
     nudges.round_begins()
-    claims = _claim_if_free()
-    if claims is None and _wait_for_turn():
+    made = _round_if_free()
+    if made is None and _wait_for_turn():
         # None again: who holds the turn took it after this nudge came, and sees what it was sent for.
-        claims = _claim_if_free()
-    dispatch.send(claims or [])
-    return len(claims or [])
+        made = _round_if_free()
+    if made is None:
+        return 0
+    if made.full:
+        nudges.round_found_no_room()
+    dispatch.send(made.claims)
+    return len(made.claims)
 
 
-def _claim_if_free() -> list[Claim] | None:
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What a round claimed; `full` if that is nothing because there is no room."""
+
+    claims: list[Claim]
+    full: bool
+
+
+def _round_if_free() -> _Round | None:
     with transaction.atomic():
         # The lock first, in a statement of its own: what follows must see what the round before committed.
         if not _query("SELECT pg_try_advisory_xact_lock(%s)", _TURN):
@@ -49,7 +62,7 @@ def _claim_if_free() -> list[Claim] | None:
         now = clock.now()
         claims = claiming.claim(now=now)
         Sweep.objects.record(TOP_UP, limit=settings.QUEUE_SIZE, now=now, resolution=_RESOLUTION)
-        return claims
+        return _Round(claims, full=not claims and claiming.is_full(now=now))
 
 
 class _Pace:

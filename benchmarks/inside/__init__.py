@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskpipeline.settings")
 django.setup()
+# As the service's own processes do before they begin.
+gc.collect()
+gc.freeze()

@@ -3,7 +3,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
 from django.urls import reverse
@@ -25,7 +24,7 @@ from pipelines.api.raw_forms import PIPELINE, RawForms, SubmitsForClients
 from pipelines.api.schema import DOCUMENT, PIPELINE_CHANGES
 from pipelines.api.serializers import EventSerializer, PipelineSerializer, PipelineSummarySerializer
 from pipelines.api.showing import show
-from pipelines.api.summaries import summaries
+from pipelines.api.summaries import newest, summaries
 from pipelines.exceptions import InvalidTransition
 from pipelines.idempotency import Answer
 from pipelines.models import Contents, Event, Pipeline
@@ -58,9 +57,14 @@ class PipelineViewSet(
         return Pipeline.objects.visible_to(self.request.user).select_related("client")
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        client = requesting_client(request)
+        if client is not None and not request.query_params:
+            paginator: Any = self.paginator
+            found = newest(client, at_most=paginator.page_size + 1)
+            return self.get_paginated_response(paginator.first_page(found, request=request))
         # What filters and cursor need of a pipeline, then what is shown of those on the page.
-        found: Any = Pipeline.objects.visible_to(request.user).values_list(*self.ordering_fields, named=True)
-        page: Any = self.paginate_queryset(self.filter_queryset(found))
+        candidates: Any = Pipeline.objects.visible_to(request.user).values_list(*self.ordering_fields, named=True)
+        page: Any = self.paginate_queryset(self.filter_queryset(candidates))
         return self.get_paginated_response(summaries([row.id for row in page]))
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -90,7 +94,7 @@ class PipelineViewSet(
             return Response(plan(document))
 
         def make() -> Answer:
-            pipeline, contents = submitting.submit(client, document=document, now=clock.now())
+            pipeline, contents = submitting.submit(client, document=document)
             return Answer(pipeline, status=201 if pipeline.divided else 202, contents=contents)
 
         key = request.headers.get("Idempotency-Key")
@@ -105,8 +109,7 @@ class PipelineViewSet(
                 make=make,
             )
         else:
-            with transaction.atomic():
-                answer = make()
+            answer = make()
         headers = {"Location": request.build_absolute_uri(reverse("pipeline-detail", args=[answer.pipeline.pk]))}
         if answer.replayed:
             headers["Idempotency-Replayed"] = "true"

@@ -21,11 +21,13 @@ class Job(models.Model):
     Created READY; the only edges are those of `pipelines.states.EDGES`, kept by `pipelines.moves` and, whoever writes,
     by the database. The columns from `client` to `stage_position` are copies, so that the claim reads one index.
 
-    The database checks the reference to the pipeline alone, since a check a row is what a division costs most: the
-    stage is one of the pipeline's by the statement that makes the jobs, and goes with the pipeline only.
+    The database checks none of the references, since a check a row is what a division costs most: pipeline and stage
+    are what the statement that makes the jobs made or holds locked, and all go together only (`pipelines.pruning`).
     """
 
-    pipeline = models.ForeignKey(Pipeline, on_delete=models.CASCADE, related_name="jobs", db_index=False)
+    pipeline = models.ForeignKey(
+        Pipeline, on_delete=models.CASCADE, related_name="jobs", db_index=False, db_constraint=False
+    )
     stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="jobs", db_index=False, db_constraint=False)
     client = models.ForeignKey(
         "clients.Client", on_delete=models.PROTECT, related_name="jobs", db_index=False, db_constraint=False

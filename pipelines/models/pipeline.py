@@ -16,7 +16,7 @@ class Pipeline(models.Model):
     some, holds its row lock (FOR NO KEY UPDATE) first; the claim, which never waits, skips it while it is held.
     """
 
-    client = models.ForeignKey("clients.Client", on_delete=models.PROTECT, related_name="pipelines")
+    client = models.ForeignKey("clients.Client", on_delete=models.PROTECT, related_name="pipelines", db_index=False)
     name = models.CharField(max_length=255, blank=True)
     priority = models.PositiveSmallIntegerField(
         default=10,

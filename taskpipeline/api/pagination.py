@@ -50,6 +50,17 @@ class IdCursorPagination(CursorPagination):
         self._edges = [self._position_of(self.page[at]) if self.page else position for at in (0, -1)]
         return self.page
 
+    def first_page(self, rows: list[dict[str, Any]], *, request: Request) -> list[dict[str, Any]]:
+        """Return the first page of the list as it is asked for without any parameter.
+
+        Of rows that were read newest first by other means than a queryset, one more than a page holds.
+        """
+        self._url = request.build_absolute_uri()
+        page = self.page = rows[: self.page_size]
+        self.has_next, self.has_previous = len(rows) > self.page_size, False
+        self._edges = [(page[at]["id"],) if page else None for at in (0, -1)]
+        return page
+
     def get_page_size(self, request: Request) -> int:
         given = request.query_params.get("page_size")
         if given is None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from taskpipeline.celery import app
@@ -24,6 +25,9 @@ def main() -> int:
         without_heartbeat=True,
         quiet=True,
     )
+    # What is read is there for good: the garbage collector need not look through it ever again.
+    gc.collect()
+    gc.freeze()
     worker.start()
     return int(worker.exitcode or 0)
 

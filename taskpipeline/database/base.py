@@ -46,7 +46,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
             pool = ConnectionPool(
                 kwargs=parameters,
                 open=False,
-                configure=self._configure_connection,  # type: ignore[attr-defined] check=look, **options
+                configure=self._configure_connection,  # type: ignore[attr-defined]
+                check=look,
+                **options,
             )
             self._connection_pools.setdefault(self.alias, pool)  # where several threads made one, the first is it
         return self._connection_pools[self.alias]

@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 60.0
 _NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "VAR_DIR", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST")
 
 # What in its command line tells a child of the stack.
-_TOLD_BY = {"web": "gunicorn", "control": " worker ", "beat": " beat ", "runner": "runners.agent"}
+_TOLD_BY = {"web": "gunicorn", "control": ".celery.worker", "beat": ".celery.beat", "runner": "runners.agent"}
 
 T = TypeVar("T")
 

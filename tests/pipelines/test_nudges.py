@@ -36,6 +36,31 @@ def test_a_message_that_was_lost_is_made_up_for_soon(broker: redis.Redis) -> Non
     assert 0 < broker.pttl(mark) <= 1_000
 
 
+def test_work_asks_for_no_round_while_there_is_no_room_and_room_does(broker: redis.Redis) -> None:
+    nudges.round_found_no_room()
+    assert send(TOP_UP, for_work=True)
+    assert broker.llen("control") == 0
+    assert [send(TOP_UP) for _ in range(2)] == [True] * 2
+    assert broker.llen("control") == 1
+    nudges.round_begins()
+    send(TOP_UP, for_work=True)
+    assert broker.llen("control") == 2
+
+
+def test_a_round_that_found_no_room_hides_none_that_was_made_meanwhile(broker: redis.Redis) -> None:
+    send(TOP_UP)  # as it looked
+    nudges.round_found_no_room()
+    nudges.round_begins()
+    send(TOP_UP, for_work=True)
+    assert broker.llen("control") == 2
+
+
+def test_that_there_is_no_room_is_not_believed_for_long(broker: redis.Redis) -> None:
+    nudges.round_found_no_room()
+    (mark,) = broker.keys("taskpipeline.*")
+    assert 0 < broker.pttl(mark) <= 1_000
+
+
 def test_what_names_its_object_is_sent_each_time(broker: redis.Redis) -> None:
     send(DIVIDE, args=(1,))
     send(DIVIDE, args=(1,))

@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
+from pipelines import nudges
 from pipelines.models import Pipeline
-from runners.models import Attempt
+from runners import pool
+from runners.models import Attempt, Runner
 from tests.recorder import Recorder
 from tests.scenes import a_client, a_pipeline, a_runner, claim_all, run
 
@@ -44,3 +46,20 @@ def test_a_new_attempt_starts_with_a_clean_slate(settings: Settings) -> None:
     assert (a.attempt, a.exit_code, a.message, a.reason, a.result, a.progress) == (2, None, "", "", None, 0)
     assert (a.failures, a.started_at) == (1, None)
     assert Pipeline.objects.get().state == "IN_PROGRESS"
+
+
+def test_a_round_without_room_says_so_and_one_that_lacks_only_work_does_not(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+    monkeypatch.setattr(nudges, "round_found_no_room", lambda: said.append("full"))
+    settings.QUEUE_SIZE = 1
+    runner = a_runner(capacity=1)
+    assert (pool.top_up(), said) == (0, [])
+    a_pipeline(a_client(), {"s": ["a", "b"]})
+    assert (pool.top_up(), said) == (1, [])
+    assert (pool.top_up(), said) == (0, ["full"])  # the pool
+    settings.QUEUE_SIZE = 2
+    assert (pool.top_up(), said) == (0, ["full"] * 2)  # the runner
+    Runner.objects.filter(pk=runner.pk).update(capacity=2)
+    assert (pool.top_up(), said) == (1, ["full"] * 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 from django.db import DataError, connection, transaction
 from psycopg.adapt import Transformer
 
+from clients import rows
 from taskpipeline.database.base import MomentLoader
 
 pytestmark = pytest.mark.django_db
@@ -54,3 +56,15 @@ def test_it_is_our_loader_that_reads() -> None:
     held: psycopg.Connection = connection.connection
     loader = Transformer(held).get_loader(psycopg.adapters.types["timestamptz"].oid, psycopg.pq.Format.TEXT)
     assert isinstance(loader, MomentLoader)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_the_server_ended_is_not_given_out_again() -> None:
+    connection.ensure_connection()
+    ended = connection.connection.info.backend_pid
+    with ThreadPoolExecutor(max_workers=1) as other:
+        other.submit(rows.ask, "SELECT pg_terminate_backend(%s, 5000)", [ended]).result()
+        connection.close()  # it goes back to the pool, and is the only one there
+        assert read("2026-11-24 12:36+00")
+        other.submit(lambda: connection.close()).result()  # its own
+    assert connection.connection.info.backend_pid != ended
