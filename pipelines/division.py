@@ -13,19 +13,14 @@ from django.db import DataError, IntegrityError, transaction
 from clients import rows
 from clients.models import Client
 from pipelines import clock, inserts, moves
-from pipelines.definition import Document, JobSpec
-from pipelines.models import Contents, Job, Pipeline, Stage, Submission
+from pipelines.definition import Document, JobSpec, columns_of
+from pipelines.models import Contents, Job, Pipeline, Submission, read_whole
 from pipelines.nudges import nudge_for_work
 from pipelines.states import UNFINISHED, State
 
 logger = logging.getLogger(__name__)
 
 DIVISION_FAILED = "division_failed"
-_KEPT = "(SELECT document::json -> '{part}' FROM pipelines_submission WHERE pipeline_id = %(pipeline)s)"
-_PIPELINE = "%(pipeline)s::bigint"
-_KEPT_STAGES = inserts.stages(pipeline=_PIPELINE, names=_KEPT.format(part="stages"))
-_KEPT_JOBS = inserts.jobs(pipeline=_PIPELINE, specs=_KEPT.format(part="jobs"))
-_ADDED_JOBS = inserts.jobs(pipeline=_PIPELINE, specs="%(jobs)s::json") + "RETURNING {columns}"
 
 
 def divide(client: Client, *, document: Document, now: datetime | None) -> tuple[Pipeline, Contents]:
@@ -37,12 +32,11 @@ def divide(client: Client, *, document: Document, now: datetime | None) -> tuple
         **_values(client, document=document, divided=True),
         "now": now,
         "stages": orjson.dumps(document.stages).decode(),
-        "jobs": orjson.dumps(document.jobs).decode(),
+        "jobs": orjson.dumps(columns_of(document.jobs)).decode(),
     }
-    ((pipelines, stages, jobs),) = rows.ask(inserts.WHOLE, values)
-    (pipeline,) = rows.from_json(Pipeline, pipelines)
+    ((pipeline, contents),) = read_whole(inserts.WHOLE, values)
     pipeline.client = client
-    return pipeline, Contents(rows.from_json(Stage, stages), rows.from_json(Job, jobs))
+    return pipeline, contents
 
 
 def leave(client: Client, *, document: Document) -> Pipeline:
@@ -56,7 +50,7 @@ def leave(client: Client, *, document: Document) -> Pipeline:
 
 def insert_jobs(pipeline: Pipeline, *, jobs: Sequence[JobSpec]) -> list[Job]:
     """Write jobs of stages that exist and return them, each eligible from when its stage opened."""
-    return rows.read(Job, _ADDED_JOBS, {"jobs": orjson.dumps(jobs).decode(), **_of(pipeline)})
+    return rows.read(Job, inserts.ADDED, {"jobs": orjson.dumps(columns_of(jobs)).decode(), **_of(pipeline)})
 
 
 def _values(client: Client, *, document: Document, divided: bool) -> dict[str, Any]:
@@ -72,8 +66,7 @@ def _values(client: Client, *, document: Document, divided: bool) -> dict[str, A
 
 
 def _divide_kept(pipeline: Pipeline, *, now: datetime) -> None:
-    rows.ask(_KEPT_STAGES, {**_of(pipeline), "now": now})
-    rows.ask(_KEPT_JOBS, _of(pipeline))
+    rows.ask(inserts.KEPT, {**_of(pipeline), "now": now})
     Pipeline.objects.filter(pk=pipeline.pk).update(divided=True)
 
 

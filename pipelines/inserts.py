@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from pipelines.definition import JobSpec
+
+# Column by column: of ten thousand objects the database would look up each field in each.
+_COLUMNS_OF_JSON = ", ".join(f"{name} json" for name in JobSpec._fields)
+
 PIPELINE: Final = """
 INSERT INTO pipelines_pipeline
     (client_id, name, priority, labels, callback_url, declared_jobs, divided, state, reason, warnings)
@@ -29,11 +34,16 @@ ORDER BY number
 """  # noqa: S608  # of what this file and its callers write
 
 
-def jobs(*, pipeline: str, specs: str, among: str = "pipelines_stage") -> str:
+def listed(columns: str) -> str:
+    """Return what stands in FROM for jobs that the JSON has column by column, as `definition.columns_of` makes it."""
+    return f"json_to_record({columns}) AS listed ({_COLUMNS_OF_JSON})"
+
+
+def jobs(*, pipeline: str, listed: str, among: str = "pipelines_stage") -> str:
     """Return the statement for these jobs of stages that are there, each eligible from when its stage opened.
 
-    The arguments are SQL: a pipeline's id, an array of JSON, where the stages stand. Ids grow in the array's order. A
-    job of a stage that is not there has none, which the table refuses.
+    The arguments are SQL: a pipeline's id, what stands in FROM as `listed`, where the stages stand. Ids grow in the
+    jobs' order. A job of a stage that is not there has none, which the table refuses.
     """
     return f"""
 INSERT INTO pipelines_job
@@ -41,25 +51,34 @@ INSERT INTO pipelines_job
      retry_attempt, allow_failure, timeout, state, reason, attempt, failures, losses, unstarted, progress, message,
      runner_name, eligible_at)
 SELECT {pipeline}, stage.id, %(client)s, %(priority)s, stage.position, given.name, given.kind, given.version,
-    given.priority, given.params, given.retry_attempt, given.allow_failure, given.timeout, 'READY', '', 0, 0, 0, 0, 0,
-    '', '', stage.opened_at
-FROM ROWS FROM (json_to_recordset({specs}) AS (
-    stage text, name text, kind text, version text, priority smallint, params jsonb, retry_attempt smallint,
-    allow_failure boolean, timeout integer
-)) WITH ORDINALITY AS given
-    (stage, name, kind, version, priority, params, retry_attempt, allow_failure, timeout, number)
+    given.priority::smallint, given.params::jsonb, given.retry_attempt::smallint, given.allow_failure::boolean,
+    given.timeout::integer, 'READY', '', 0, 0, 0, 0, 0, '', '', stage.opened_at
+FROM {listed}, ROWS FROM ({", ".join(f"json_array_elements_text(listed.{name})" for name in JobSpec._fields)})
+    WITH ORDINALITY AS given ({", ".join(JobSpec._fields)}, number)
 LEFT JOIN {among} AS stage ON stage.pipeline_id = {pipeline} AND stage.name = given.stage
 ORDER BY number
 """  # noqa: S608  # of what this file and its callers write
 
 
 _MADE = "(SELECT id FROM pipeline)"
+_ID = "%(pipeline)s::bigint"
 # One statement and its own transaction: one round trip in place of six, on the way of every submission.
 WHOLE: Final = f"""
 WITH pipeline AS ({PIPELINE} RETURNING *),
     stage AS ({stages(pipeline=_MADE, names="%(stages)s::json")} RETURNING *),
-    job AS ({jobs(pipeline=_MADE, specs="%(jobs)s::json", among="stage")} RETURNING *)
+    job AS ({jobs(pipeline=_MADE, listed=listed("%(jobs)s::json"), among="stage")} RETURNING *)
 SELECT (SELECT json_agg(pipeline)::text FROM pipeline),
     (SELECT json_agg(stage ORDER BY position)::text FROM stage),
     (SELECT json_agg(job ORDER BY id)::text FROM job)
 """  # noqa: S608
+# Of the document that was kept when the pipeline was submitted (definition.Document.to_json), which is read once.
+KEPT: Final = f"""
+WITH kept AS MATERIALIZED (
+        SELECT document.* FROM pipelines_submission AS submission,
+            json_to_record(submission.document::json) AS document (stages json, {_COLUMNS_OF_JSON})
+        WHERE submission.pipeline_id = {_ID}
+    ),
+    stage AS ({stages(pipeline=_ID, names="(SELECT stages FROM kept)")} RETURNING *)
+{jobs(pipeline=_ID, listed="kept AS listed", among="stage")}
+"""  # noqa: S608
+ADDED: Final = jobs(pipeline=_ID, listed=listed("%(jobs)s::json")) + "RETURNING {columns}"

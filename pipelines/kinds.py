@@ -107,7 +107,7 @@ class Kind(ABC):
     def problems(self, params: Mapping[str, Any]) -> list[Problem]:
         """Return all that is wrong with the params, paths relative to them; nothing when they are valid."""
         try:
-            self.params_model.model_validate(params)
+            self.params_model.__pydantic_validator__.validate_python(params)
         except ValidationError as error:
             return translate(error, value=params, model=self.params_model)
         return []

@@ -13,7 +13,7 @@ from pipelines.states import UNFINISHED
 
 if TYPE_CHECKING:
     from pipelines.models import Event as Event
-    from pipelines.models import Job, Pipeline, Stage
+    from pipelines.models import Job, Pipeline
 
 
 # Where SQL is raw here the query is on the way of every report or request: Django takes longer to build one than
@@ -22,11 +22,6 @@ class PipelineQuerySet(models.QuerySet["Pipeline"]):
     def visible_to(self, principal: Any) -> PipelineQuerySet:
         """Return what the principal may see: a client its own, staff everything."""
         return self if principal.is_staff else self.filter(client=principal)
-
-    def read(self, pk: int, *, principal: Any) -> Pipeline | None:
-        """Return the pipeline as it stands if the principal may see it."""
-        statement = "SELECT {columns} FROM pipelines_pipeline WHERE id = %s AND (%s OR client_id = %s)"
-        return next(iter(rows.read(self.model, statement, [pk, principal.is_staff, principal.pk])), None)
 
     def unfinished(self) -> PipelineQuerySet:
         return self.filter(state__in=UNFINISHED)
@@ -45,19 +40,7 @@ class PipelineQuerySet(models.QuerySet["Pipeline"]):
         return self.select_for_update(no_key=True).get(pk=pk)
 
 
-class StageQuerySet(models.QuerySet["Stage"]):
-    def of(self, pipeline: Pipeline) -> list[Stage]:
-        """Return the pipeline's stages in order."""
-        statement = "SELECT {columns} FROM pipelines_stage WHERE pipeline_id = %s ORDER BY position"
-        return rows.read(self.model, statement, [pipeline.pk])
-
-
 class JobQuerySet(models.QuerySet["Job"]):
-    def first_of(self, pipeline: Pipeline, *, at_most: int) -> list[Job]:
-        """Return so many of the pipeline's jobs, in order."""
-        statement = "SELECT {columns} FROM pipelines_job WHERE pipeline_id = %s ORDER BY id LIMIT %s"
-        return rows.read(self.model, statement, [pipeline.pk, at_most])
-
     def visible_to(self, principal: Any) -> JobQuerySet:
         """Return what the principal may see: a client its own, staff everything."""
         return self if principal.is_staff else self.filter(client=principal)

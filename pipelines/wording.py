@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 Path = tuple[str | int, ...]
@@ -18,6 +18,7 @@ MANY = 1000
 """Mistakes within one value beyond which they are counted instead of listed."""
 _SHOWN = 60
 _NAME_LENGTH = 255
+_PATTERNS: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,15 @@ class Problem:
     """Line and column, where the path alone would lead elsewhere, as for the second of two equal keys."""
     spoils: bool = False
     """Whether the value is of no use, so that whatever else is found wrong with it follows from this."""
+
+
+def matching(pattern: str, *, otherwise: str) -> Any:
+    """Return the field of a text that must match, and remember what to say of one that does not.
+
+    For what every text of a large document is held against: pydantic's own engine looks, and calls no Python.
+    """
+    _PATTERNS[pattern] = otherwise
+    return Field(pattern=pattern)
 
 
 def quoted(text: str) -> str:
@@ -155,6 +165,8 @@ def _problem(found: list[_Finding], *, model: type[BaseModel]) -> Problem:
         return Problem(path, f"{quoted(str(path[-1]))} is required")
     if kind == "value_error":
         return Problem(path, str(details["ctx"]["error"]))
+    if kind == "string_pattern_mismatch" and (words := _PATTERNS.get(details["ctx"]["pattern"])):
+        return Problem(path, words)
     # A branch of the value's own type knows better what is wrong than those of other types.
     telling = [each for each in found if not each.details["type"].endswith("_type")] or found
     expected = " or ".join(dict.fromkeys(_expected(each.details) for each in telling)).replace(" or be ", " or ")

@@ -23,11 +23,11 @@ from pipelines.api.planning import PlanSerializer, plan
 from pipelines.api.raw_forms import PIPELINE, RawForms, SubmitsForClients
 from pipelines.api.schema import DOCUMENT, PIPELINE_CHANGES
 from pipelines.api.serializers import EventSerializer, PipelineSerializer, PipelineSummarySerializer
-from pipelines.api.showing import show
+from pipelines.api.showing import find, show
 from pipelines.api.summaries import newest, summaries
 from pipelines.exceptions import InvalidTransition
 from pipelines.idempotency import Answer
-from pipelines.models import Contents, Event, Pipeline
+from pipelines.models import Event, Pipeline
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _CLIENT = OpenApiParameter("client", str, description="For staff: the client the pipeline is for.")
@@ -68,13 +68,7 @@ class PipelineViewSet(
         return self.get_paginated_response(summaries([row.id for row in page]))
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        pipeline = Pipeline.objects.read(int(self.kwargs["pk"]), principal=request.user)
-        if pipeline is None:
-            raise Http404
-        client = requesting_client(request)
-        if client is not None:
-            pipeline.client = client
-        return Response(self._shown(pipeline))
+        return Response(self._shown(int(self.kwargs["pk"])))
 
     @extend_schema(request=DOCUMENT, parameters=[_CLIENT, _DRY_RUN, _KEY], responses={
         201: PipelineSerializer, 202: PipelineSerializer, 200: PlanSerializer,
@@ -113,7 +107,11 @@ class PipelineViewSet(
         headers = {"Location": request.build_absolute_uri(reverse("pipeline-detail", args=[answer.pipeline.pk]))}
         if answer.replayed:
             headers["Idempotency-Replayed"] = "true"
-        return Response(self._shown(answer.pipeline, contents=answer.contents), status=answer.status, headers=headers)
+        if answer.contents is None:
+            shown = self._shown(answer.pipeline.pk)
+        else:
+            shown = show(answer.pipeline, answer.contents, request=request)
+        return Response(shown, status=answer.status, headers=headers)
 
     @extend_schema(request=PIPELINE_CHANGES, responses=PipelineSerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -121,7 +119,8 @@ class PipelineViewSet(
         pipeline = self.get_object()
         body = bodies.body_of(request)
         value = definition.load(body.content, media_type=body.media_type, limits=bodies.limits())
-        return Response(self._shown(editing.edit_pipeline(pipeline, values=definition.parse_pipeline_changes(value))))
+        editing.edit_pipeline(pipeline, values=definition.parse_pipeline_changes(value))
+        return Response(self._shown(pipeline.pk))
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Delete a finished pipeline with all that belongs to it."""
@@ -135,7 +134,7 @@ class PipelineViewSet(
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Cancel what waits and stop what runs: 202 while something still runs, 200 once it is CANCELLED."""
         pipeline = cancelling.cancel_pipeline(self.get_object().pk, now=clock.now())
-        return Response(self._shown(pipeline), status=200 if pipeline.is_finished else 202)
+        return Response(self._shown(pipeline.pk), status=200 if pipeline.is_finished else 202)
 
     @extend_schema(responses=EventSerializer(many=True))
     @action(detail=True, filterset_class=None, filter_backends=[OldestFirst])
@@ -146,8 +145,16 @@ class PipelineViewSet(
         page: Any = self.paginate_queryset(events)
         return self.get_paginated_response(EventSerializer(page, many=True).data)
 
-    def _shown(self, pipeline: Pipeline, *, contents: Contents | None = None) -> Any:
-        return show(pipeline, request=self.request, contents=contents)
+    def _shown(self, pk: int) -> Any:
+        """Return the pipeline as it now stands; raise Http404 if there is none for whoever asks."""
+        found = find(pk, principal=self.request.user)
+        if found is None:
+            raise Http404
+        pipeline, contents = found
+        client = requesting_client(self.request)
+        if client is not None:
+            pipeline.client = client
+        return show(pipeline, contents, request=self.request)
 
 
 def _is_dry_run(request: Request) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from rest_framework import serializers
@@ -40,7 +39,7 @@ def plan(document: Document) -> Any:
     """Return the pipeline as it would be, its jobs grouped by stage."""
     jobs: dict[str, list[dict[str, Any]]] = {name: [] for name in document.stages}
     for job in document.jobs:
-        jobs[job.stage].append(asdict(job) | {"params": shown_params(job)})
+        jobs[job.stage].append(job._asdict() | {"params": shown_params(job)})
     stages = [{"name": name, "position": i, "jobs": jobs[name]} for i, name in enumerate(document.stages)]
     return PlanSerializer(
         {

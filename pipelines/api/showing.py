@@ -1,4 +1,4 @@
-"""A pipeline with what is in it, in as few queries as its size allows."""
+"""A pipeline with what is in it, in one query unless it is large."""
 
 from __future__ import annotations
 
@@ -10,17 +10,30 @@ from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
 from pipelines.api.serializers import JobSerializer, PipelineSerializer
-from pipelines.models import Contents, Job, Pipeline, Stage
+from pipelines.models import Contents, Job, Pipeline, Stage, read_whole
 from pipelines.states import FINISHED, State
 
 # A stage with more jobs shows counts and where the jobs are listed.
 JOBS_SHOWN = 500
+_WHOLE = """
+SELECT json_build_array(pipeline)::text,
+    (SELECT json_agg(stage ORDER BY position)::text FROM pipelines_stage AS stage WHERE pipeline_id = pipeline.id),
+    (SELECT json_agg(job ORDER BY id)::text FROM (
+        SELECT * FROM pipelines_job WHERE pipeline_id = pipeline.id ORDER BY id LIMIT %(at_most)s
+    ) AS job)
+FROM pipelines_pipeline AS pipeline
+WHERE id = %(id)s AND (%(all)s OR client_id = %(client)s)
+"""
 
 
-def show(pipeline: Pipeline, *, request: Request, contents: Contents | None = None) -> Any:
-    """Return the pipeline as the API shows it; `contents`, if they are known already, save reading them."""
-    if contents is None:
-        contents = Contents(Stage.objects.of(pipeline), Job.objects.first_of(pipeline, at_most=JOBS_SHOWN + 1))
+def find(pk: int, *, principal: Any) -> tuple[Pipeline, Contents] | None:
+    """Return the pipeline if the principal may see it, and of its contents what `show` wants to know."""
+    values = {"id": pk, "all": principal.is_staff, "client": principal.pk, "at_most": JOBS_SHOWN + 1}
+    return next(iter(read_whole(_WHOLE, values)), None)
+
+
+def show(pipeline: Pipeline, contents: Contents, *, request: Request) -> Any:
+    """Return the pipeline as the API shows it; of a large one the jobs are counted or read here."""
     if len(contents.jobs) <= JOBS_SHOWN:
         counts = (len(contents.jobs), sum(job.is_finished for job in contents.jobs))
         stages = _with_jobs(contents)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.definition.document import Document, JobSpec
+from pipelines.definition.document import Document, JobSpec, columns_of
 from pipelines.definition.errors import DocumentError, DocumentErrors, UnsupportedMediaType
 from pipelines.definition.limits import Limits
 from pipelines.definition.parsing import (
@@ -24,6 +24,7 @@ __all__ = [
     "JobSpec",
     "Limits",
     "UnsupportedMediaType",
+    "columns_of",
     "load",
     "parse",
     "parse_job",

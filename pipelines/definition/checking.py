@@ -84,10 +84,13 @@ class _Jobs:
             fields, spec = check_job(
                 job, problems=self._problems, registry=self._registry, secrets=self._secrets, under=("jobs", index)
             )
-            self._check_name(fields.get("name"), index=index)
-            self._check_stage(fields.get("stage"), index=index)
-            if spec is not None:
+            if spec is not None and spec.stage in self._known and spec.name not in self._names:
+                self._names[spec.name] = index
+                self._filled.add(spec.stage)
                 specs.append(spec)
+            else:
+                self._check_name(fields.get("name"), index=index)
+                self._check_stage(fields.get("stage"), index=index)
         if jobs:
             self._check_all_filled()
         return specs

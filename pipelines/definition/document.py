@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import orjson
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSpec:
+class JobSpec(NamedTuple):
     """A job as its document declares it, its kind's version resolved and pinned."""
 
     name: str
     stage: str
     kind: str
     version: str
-    params: Mapping[str, Any] = field(repr=False)
+    params: Mapping[str, Any]
     """As given: what was left out stays out, so that the kind decides when the job is executed."""
     priority: int = 10
     retry_attempt: int = 0
     allow_failure: bool = False
     timeout: int | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, kind={self.kind!r}, version={self.version!r})"
+
+
+def columns_of(jobs: Sequence[JobSpec]) -> dict[str, tuple[Any, ...]]:
+    """Return the jobs field by field, as the database takes them (pipelines.inserts)."""
+    return dict(zip(JobSpec._fields, zip(*jobs, strict=True), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,4 +45,4 @@ class Document:
 
     def to_json(self) -> bytes:
         """Return the stages and jobs as JSON, to be kept until they are made (pipelines.division)."""
-        return orjson.dumps({"stages": self.stages, "jobs": self.jobs})
+        return orjson.dumps({"stages": self.stages, **columns_of(self.jobs)})

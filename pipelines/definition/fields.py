@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import Url
 
 from pipelines.kinds import VERSION_LENGTH, bounded
+from pipelines.wording import matching
 
 PRIORITY_MAX = 32767
 RETRIES_MAX = 100
@@ -21,14 +22,7 @@ END = r"$(?!\n)"
 
 _SMALLER_FIRST = "Smaller number = higher priority."
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
-_CONTROL_CHARACTER = re.compile(f"[{_CONTROL}]")
 _URL = re.compile(r"[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#\\\u0000-\u0020\u007f][^\s\\\u0000-\u0020\u007f]*")
-
-
-def _printable(text: str) -> str:
-    if _CONTROL_CHARACTER.search(text):
-        raise ValueError("must not contain control characters, line breaks and tabs included")
-    return text
 
 
 def _label(key: str) -> str:
@@ -54,13 +48,16 @@ def _schema(**keywords: Any) -> Any:
     return Field(json_schema_extra=keywords)
 
 
-_PRINTABLE = (AfterValidator(_printable), _schema(pattern=f"^[^{_CONTROL}]*{END}"))
+_PRINTABLE = (
+    matching(f"^[^{_CONTROL}]*$", otherwise="must not contain control characters, line breaks and tabs included"),
+    _schema(pattern=f"^[^{_CONTROL}]*{END}"),
+)
 
 Name = Annotated[str, Field(min_length=1, max_length=255), *_PRINTABLE]
 LabelKey = Annotated[
     str,
     Field(min_length=1, max_length=63),
-    AfterValidator(_printable),
+    *_PRINTABLE,
     AfterValidator(_label),
     _schema(pattern=f"^[^={_CONTROL}]{{1,63}}{END}"),
 ]

@@ -23,20 +23,31 @@ def check_fields(
 
     If all are, what the value leaves out is filled in.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         problems.add(Problem(under, f"must be an object, not {describe(value)}"))
         return {}, False
-    unknown = value.keys() - model.model_fields.keys()
-    given = {name: item for name, item in value.items() if name not in unknown} if unknown else value
-    misspelt = _report_unknown(value, unknown=unknown, model=model, problems=problems, under=under) if unknown else {}
     try:
-        return model.model_validate(given).__dict__, not unknown
+        # What `model_validate` asks, without the third of its time that goes into the asking.
+        return model.__pydantic_validator__.validate_python(value).__dict__, True
+    except ValidationError:
+        return _report_fields(value, model=model, problems=problems, under=under), False
+
+
+def _report_fields(
+    value: Mapping[str, Any], *, model: type[BaseModel], problems: Problems, under: Path
+) -> dict[str, Any]:
+    """Report what is wrong with the fields; return those that are right, one that is only misspelt by its name."""
+    unknown = value.keys() - model.model_fields.keys()
+    given = {name: item for name, item in value.items() if name not in unknown}
+    misspelt = _report_unknown(value, unknown=unknown, model=model, problems=problems, under=under)
+    try:
+        return model.model_validate(given).__dict__ | misspelt
     except ValidationError as error:
         found = translate(error, value=given, model=model)
     # A misspelt field is not missing as well.
     problems.extend((each for each in found if each.path[:1] not in [(name,) for name in misspelt]), under=under)
     wrong = {each.path[:1] for each in found}
-    return {name: item for name, item in given.items() if (name,) not in wrong} | misspelt, False
+    return {name: item for name, item in given.items() if (name,) not in wrong} | misspelt
 
 
 def _report_unknown(
@@ -69,10 +80,11 @@ def check_job(
     kind = _kind(fields, problems=problems, registry=registry, under=under)
     if kind is None:
         return fields, None
-    if isinstance(fields.get("params"), Mapping):
-        problems.extend(problems_of(fields["params"], kind=kind), under=(*under, "params"))
-        name = fields.get("name")
-        if isinstance(name, str) and (wrong := kind.name_problem(name, params=fields["params"])):
+    params, name = fields.get("params"), fields.get("name")
+    if isinstance(params, dict):
+        if found := problems_of(params, kind=kind):
+            problems.extend(found, under=(*under, "params"))
+        if isinstance(name, str) and (wrong := kind.name_problem(name, params=params)):
             problems.add(Problem((*under, "name"), wrong))
     if not complete or problems.total > before:
         return fields, None

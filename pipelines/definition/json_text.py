@@ -15,6 +15,8 @@ from pipelines.definition.values import TOO_LARGE, Repeated, unusable
 # Escapes of NUL and of surrogates; those of a whole pair are let through by the closer look.
 _SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _SHORT_INTEGER = 18  # digits and sign that fit 64 bits whatever they are
+_SPACE = b" \t\r\n"
+_NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'"[]{},:')
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
@@ -71,13 +73,13 @@ class _Reader:
 def _check_bounds(body: bytes, *, limits: Limits) -> None:
     """Refuse what nests too deep for the decoder's recursion, or holds too much, without decoding it."""
     # Without escaped backslashes, then without escaped quotes, the quotes left are where strings begin and end.
-    bare = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, delete=b" \t\r\n")
+    bare = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     if bare.count(b'"') > 4 * limits.max_nodes:
         raise too_many_nodes(limits)  # found before a list of them is made
-    structure = b'"'.join(bare.split(b'"')[::2])
-    opened = structure.count(b"[") + structure.count(b"{")
-    empty = structure.count(b"[]") + structure.count(b"{}")
-    if 1 + structure.count(b",") + structure.count(b":") + opened - empty > limits.max_nodes:
+    # Most strings have nothing in them that looks like structure: without them few are left to be cut out.
+    structure = _outside_strings(bare.translate(None, delete=_NOT_STRUCTURE).replace(b'""', b""))
+    nodes = 1 + sum(structure.count(mark) for mark in (b",", b":", b"[", b"{"))
+    if nodes > limits.max_nodes and nodes - _empty(bare) > limits.max_nodes:
         raise too_many_nodes(limits)
     depth = 0
     for bracket in structure.translate(None, delete=_NOT_BRACKETS):
@@ -86,3 +88,13 @@ def _check_bounds(body: bytes, *, limits: Limits) -> None:
             raise too_deep(limits)
         if depth < 0:
             return  # not JSON, as the decoder will find
+
+
+def _outside_strings(text: bytes) -> bytes:
+    return b'"'.join(text.split(b'"')[::2])
+
+
+def _empty(bare: bytes) -> int:
+    """Return how many lists and objects have nothing in them: each was counted as if it had one value."""
+    structure = _outside_strings(bare.translate(None, delete=_SPACE))
+    return structure.count(b"[]") + structure.count(b"{}")

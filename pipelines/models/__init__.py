@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from pipelines.models.contents import Contents
+from pipelines.models.contents import Contents, read_whole
 from pipelines.models.event import Event
 from pipelines.models.job import Job
 from pipelines.models.pipeline import Pipeline, Stage
 from pipelines.models.submission import IdempotencyKey, Submission
 
-__all__ = ["Contents", "Event", "IdempotencyKey", "Job", "Pipeline", "Stage", "Submission"]
+__all__ = ["Contents", "Event", "IdempotencyKey", "Job", "Pipeline", "Stage", "Submission", "read_whole"]

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from pipelines.models import constraints, triggers
-from pipelines.querysets import PipelineQuerySet, StageQuerySet
+from pipelines.querysets import PipelineQuerySet
 from pipelines.states import FINISHED, UNFINISHED, State
 
 
@@ -87,8 +87,6 @@ class Stage(models.Model):
     opened_at = models.DateTimeField(null=True, editable=False, help_text="When every earlier stage had passed.")
     started_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
-
-    objects = StageQuerySet.as_manager()
 
     class Meta:
         ordering = ("pipeline", "position")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from pipelines.kinds import Kind, Params, bounded, register
-from pipelines.wording import quoted
+from pipelines.wording import matching, quoted
 
 DEFAULT_SHELL = "/bin/sh -c"
 
@@ -21,12 +21,6 @@ _NO_NUL = r"^[^\u0000]*$"
 _NAME = r"^[^=\u0000]+$"
 _PATH = r"^/[^\u0000]*$"
 _PROGRAM = {"type": "string", "minLength": 1, "maxLength": _ARGUMENT_BYTES, "pattern": _NO_NUL}
-
-
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("must not contain a NUL character: no program can be given one")
-    return text
 
 
 def _fits(text: str) -> str:
@@ -62,7 +56,7 @@ def _schema(**keywords: Any) -> Any:
     return Field(json_schema_extra=keywords)
 
 
-Text = Annotated[str, AfterValidator(_without_nul), _schema(pattern=_NO_NUL)]
+Text = Annotated[str, matching(_NO_NUL, otherwise="must not contain a NUL character: no program can be given one")]
 Argument = Annotated[Text, AfterValidator(_fits), _schema(maxLength=_ARGUMENT_BYTES)]
 Variable = Annotated[str, Field(min_length=1), AfterValidator(_variable), _schema(pattern=_NAME)]
 Directory = Annotated[Text, AfterValidator(_absolute), _schema(pattern=_PATH)]
@@ -85,7 +79,9 @@ class ShellParams(Params):
         BeforeValidator(partial(bounded, most=_ITEMS)),
         _schema(additionalProperties=False),
     ] = Field(
-        {}, description="Environment variables, beside PATH, HOME, LANG, TASKPIPELINE_JOB and TASKPIPELINE_ATTEMPT."
+        default_factory=dict,
+        json_schema_extra={"default": {}},
+        description="Environment variables, beside PATH, HOME, LANG, TASKPIPELINE_JOB and TASKPIPELINE_ATTEMPT.",
     )
     cwd: Directory | None = Field(
         None, description="An absolute path to work in; left out, a fresh directory that is removed afterwards."

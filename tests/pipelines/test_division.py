@@ -39,7 +39,8 @@ def spoil(pipeline: Pipeline, **fields: Any) -> None:
     """Have the kept document be one that cannot be divided."""
     submission = Submission.objects.get(pipeline=pipeline)
     document = json.loads(submission.document)
-    document["jobs"][1] |= fields
+    for name, value in fields.items():
+        document[name][1] = value
     submission.document = json.dumps(document)
     submission.save()
 
