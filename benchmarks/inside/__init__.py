@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
 import django
 
+from taskpipeline.garbage import tell_collector
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskpipeline.settings")
 django.setup()
-# As the service's own processes do before they begin.
-gc.collect()
-gc.freeze()
+tell_collector()  # as the service's own processes do before they begin

@@ -88,7 +88,7 @@ def check_job(
             problems.add(Problem((*under, "name"), wrong))
     if not complete or problems.total > before:
         return fields, None
-    return fields, JobSpec(**{**fields, "version": kind.version})
+    return fields, JobSpec(**fields | {"version": kind.version})
 
 
 def _kind(fields: Mapping[str, Any], *, problems: Problems, registry: Registry, under: Path) -> Kind | None:

@@ -107,7 +107,8 @@ class Job(models.Model):
             ),
             models.Index(fields=["pipeline", "id"], name="job_of_pipeline"),
             models.Index(fields=["pipeline"], name="job_unsuccessful", condition=models.Q(state__in=UNSUCCESSFUL)),
-            models.Index(fields=["client", "-id"], name="job_of_client"),
+            # Read backwards: of entries that come in falling order each takes half as long again to make.
+            models.Index(fields=["client", "id"], name="job_of_client_id"),
             # How fast the backlog drains: read while a submission is refused.
             models.Index(fields=["finished_at"], name="job_finished", condition=models.Q(state__in=FINISHED)),
         ]

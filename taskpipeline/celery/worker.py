@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
 from taskpipeline.celery import app
+from taskpipeline.garbage import tell_collector
 
 THREADS = 4
 
@@ -25,9 +25,7 @@ def main() -> int:
         without_heartbeat=True,
         quiet=True,
     )
-    # What is read is there for good: the garbage collector need not look through it ever again.
-    gc.collect()
-    gc.freeze()
+    tell_collector()
     worker.start()
     return int(worker.exitcode or 0)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
+from taskpipeline.garbage import tell_collector
 
 
 def pre_fork(server: object, worker: object) -> None:
-    """Have the garbage collector leave alone what is there: looking at a page would make a copy of it."""
-    gc.collect()
-    gc.freeze()
+    tell_collector()
