@@ -39,8 +39,12 @@ def spoil(pipeline: Pipeline, **fields: Any) -> None:
     """Have the kept document be one that cannot be divided."""
     submission = Submission.objects.get(pipeline=pipeline)
     document = json.loads(submission.document)
+    shared = document["shared"][document["alike"][1]]
     for name, value in fields.items():
-        document[name][1] = value
+        if name in shared:
+            shared[name] = value
+        else:
+            document[name][1] = value
     submission.document = json.dumps(document)
     submission.save()
 
