@@ -149,6 +149,9 @@ class Registry:
         self._found.cache_clear()
         return kind
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._kinds
+
     def kinds(self) -> list[Kind]:
         """Return all kinds, by name, then version."""
         return [self._kinds[name][version] for name in sorted(self._kinds) for version in sorted(self._kinds[name])]
@@ -170,7 +173,7 @@ class Registry:
 
     def require(self, name: str) -> None:
         """Raise UnknownKind, with what was probably meant, if no version of the kind exists."""
-        if name in self._kinds:
+        if name in self:
             return
         meant = suggestion(name, known=self._kinds)
         if meant:

@@ -81,14 +81,15 @@ class _Jobs:
     def check(self, jobs: Sequence[Any]) -> list[JobSpec]:
         specs = []
         for index, job in enumerate(jobs):
-            fields, spec = check_job(
+            found = check_job(
                 job, problems=self._problems, registry=self._registry, secrets=self._secrets, under=("jobs", index)
             )
-            if spec is not None and spec.stage in self._known and spec.name not in self._names:
-                self._names[spec.name] = index
-                self._filled.add(spec.stage)
-                specs.append(spec)
+            if isinstance(found, JobSpec) and found.name not in self._names and found.stage in self._known:
+                self._names[found.name] = index
+                self._filled.add(found.stage)
+                specs.append(found)
             else:
+                fields = found._asdict() if isinstance(found, JobSpec) else found
                 self._check_name(fields.get("name"), index=index)
                 self._check_stage(fields.get("stage"), index=index)
         if jobs:
@@ -104,8 +105,10 @@ class _Jobs:
         if not isinstance(name, str):
             return
         self._filled.add(name)
+        if name in self._known or not self._stages:
+            return
         path = ("jobs", index, "stage")
-        if name in self._known or not self._stages or self._problems.skips(path):
+        if self._problems.skips(path):
             return
         meant = suggestion(name, known=self._known)
         if meant:

@@ -15,6 +15,9 @@ from pipelines.kinds import Kind, KindError, Registry, UnknownKind, parse_versio
 from pipelines.masking import problems_of
 from pipelines.wording import Path, Problem, describe, suggestion, translate, unknown_field
 
+# What `model_validate` asks, without the third of its time that goes into the asking.
+_validate = JobFields.__pydantic_validator__.validate_python
+
 
 def check_fields(
     value: object, *, model: type[BaseModel], problems: Problems, under: Path = ()
@@ -27,8 +30,7 @@ def check_fields(
         problems.add(Problem(under, f"must be an object, not {describe(value)}"))
         return {}, False
     try:
-        # What `model_validate` asks, without the third of its time that goes into the asking.
-        return model.__pydantic_validator__.validate_python(value).__dict__, True
+        return model.model_validate(value).__dict__, True
     except ValidationError:
         return _report_fields(value, model=model, problems=problems, under=under), False
 
@@ -68,27 +70,44 @@ def _report_unknown(
 
 def check_job(
     value: object, *, problems: Problems, registry: Registry, secrets: SecretNames | None, under: Path = ()
-) -> tuple[dict[str, Any], JobSpec | None]:
-    """Report what is wrong with a job; return its fields that are right, and the job if all are.
+) -> JobSpec | dict[str, Any]:
+    """Return the job, or report what is wrong with it and return its fields that are right.
 
     `secrets` is None where it is known that nothing refers to any.
     """
     before = problems.total
-    fields, complete = check_fields(value, model=JobFields, problems=problems, under=under)
+    job = _right(value, registry=registry)
     if secrets is not None:
-        check_references(fields.get("params"), names=secrets, problems=problems, under=(*under, "params"))
+        params = job.params if job else value.get("params") if isinstance(value, Mapping) else None
+        check_references(params, names=secrets, problems=problems, under=(*under, "params"))
+    if job is None:
+        return _report_job(value, problems=problems, registry=registry, under=under)
+    return job if problems.total == before else job._asdict()
+
+
+def _right(value: object, *, registry: Registry) -> JobSpec | None:
+    """Return the job if nothing is wrong with it in itself, as with nearly all of a large document."""
+    try:
+        fields = _validate(value).__dict__
+        if fields["kind"] not in registry:
+            return None
+        kind = registry.resolve(fields["kind"], fields["version"])
+    except (ValidationError, KindError):
+        return None
+    if kind.problems(fields["params"]) or kind.name_problem(fields["name"], params=fields["params"]):
+        return None
+    return JobSpec(**fields | {"version": kind.version})
+
+
+def _report_job(value: object, *, problems: Problems, registry: Registry, under: Path) -> dict[str, Any]:
+    fields, _ = check_fields(value, model=JobFields, problems=problems, under=under)
     kind = _kind(fields, problems=problems, registry=registry, under=under)
-    if kind is None:
-        return fields, None
     params, name = fields.get("params"), fields.get("name")
-    if isinstance(params, dict):
-        if found := problems_of(params, kind=kind):
-            problems.extend(found, under=(*under, "params"))
+    if kind is not None and isinstance(params, dict):
+        problems.extend(problems_of(params, kind=kind), under=(*under, "params"))
         if isinstance(name, str) and (wrong := kind.name_problem(name, params=params)):
             problems.add(Problem((*under, "name"), wrong))
-    if not complete or problems.total > before:
-        return fields, None
-    return fields, JobSpec(**fields | {"version": kind.version})
+    return fields
 
 
 def _kind(fields: Mapping[str, Any], *, problems: Problems, registry: Registry, under: Path) -> Kind | None:

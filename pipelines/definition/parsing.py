@@ -66,8 +66,8 @@ def load(body: bytes, *, media_type: str, limits: Limits) -> Any:
 def parse_job(value: object, *, registry: Registry = site_registry, secrets: SecretNames = frozenset) -> JobSpec:
     """Return the job that a plain value describes; raise DocumentErrors with all its mistakes."""
     problems = _unusable(value)
-    _, job = check_job(value, problems=problems, registry=registry, secrets=functools.cache(secrets))
-    if job is None or problems.total:
+    job = check_job(value, problems=problems, registry=registry, secrets=functools.cache(secrets))
+    if not isinstance(job, JobSpec) or problems.total:
         raise report(problems, value=value)
     return job
 
