@@ -18,18 +18,27 @@ _COUNT = "count(*) AS total, count(*) FILTER (WHERE state = ANY(%(finished)s)) A
 _SHOWN = {"client": "client.client_id", "progress": "jobs.total, jobs.ended", "rerun_of": "pipeline.rerun_of_id"}
 _FIELDS = PipelineSummarySerializer.Meta.fields
 _PROGRESS, _LABELS, _STATE = (_FIELDS.index(name) for name in ("progress", "labels", "state"))
+# Materialized: all jobs are counted in one go, whatever the planner takes a page to be.
 _SUMMARIES = f"""
+WITH wanted AS MATERIALIZED ({{wanted}}),
+    jobs AS MATERIALIZED (
+        SELECT pipeline_id, {_COUNT} FROM pipelines_job
+        WHERE pipeline_id = ANY(ARRAY(SELECT id FROM wanted WHERE NOT wanted.state = ANY(%(finished)s)))
+        GROUP BY pipeline_id
+    )
 SELECT {", ".join(_SHOWN.get(name, f"pipeline.{name}") for name in _FIELDS)}
-FROM {{wanted}} AS wanted (id, place)
-JOIN pipelines_pipeline AS pipeline ON pipeline.id = wanted.id
+FROM wanted AS pipeline
 JOIN clients_client AS client ON client.id = pipeline.client_id
-LEFT JOIN LATERAL (SELECT {_COUNT} FROM pipelines_job WHERE pipeline_id = pipeline.id) AS jobs
-    ON NOT pipeline.state = ANY(%(finished)s)
-ORDER BY wanted.place
+LEFT JOIN jobs ON jobs.pipeline_id = pipeline.id
+ORDER BY pipeline.place
 """  # noqa: S608  # names of columns
-_THESE = _SUMMARIES.format(wanted="unnest(%(ids)s::bigint[]) WITH ORDINALITY")
+_THESE = _SUMMARIES.format(
+    wanted="SELECT pipelines_pipeline.*, place FROM pipelines_pipeline"
+    " JOIN unnest(%(ids)s::bigint[]) WITH ORDINALITY AS given (id, place) USING (id)"
+)
 _NEWEST = _SUMMARIES.format(
-    wanted="(SELECT id, -id FROM pipelines_pipeline WHERE client_id = %(client)s ORDER BY id DESC LIMIT %(at_most)s)"
+    wanted="SELECT *, -id AS place FROM pipelines_pipeline WHERE client_id = %(client)s"
+    " ORDER BY id DESC LIMIT %(at_most)s"
 )
 _COUNTS = f"SELECT pipeline_id, {_COUNT} FROM pipelines_job WHERE pipeline_id = ANY(%(ids)s) GROUP BY pipeline_id"  # noqa: S608
 _FINISHED = [str(state) for state in FINISHED]
