@@ -71,16 +71,14 @@ class Execution:
         attempt.serial = next(self._serials)
         attempt.held_until = attempt.lease.kill_at
         self._attempts[attempt.serial] = attempt
-        stdin = None if command.stdin is None else _file_of(command.stdin)
-        try:
-            cwd = command.cwd or str(directory)
-            self._guard.spawn(
-                attempt.serial, command=command, cwd=cwd, output=writing, stdin=stdin, until=attempt.held_until
-            )
-        finally:
-            os.close(writing)
-            if stdin is not None:
-                os.close(stdin)
+        self._guard.spawn(
+            attempt.serial,
+            command=command,
+            cwd=command.cwd or str(directory),
+            output=writing,
+            stdin=None if command.stdin is None else _file_of(command.stdin),
+            until=attempt.held_until,
+        )
 
     def hold(self, attempt: Attempt) -> None:
         """Tell the guardian of a lease that changed: it kills the work in time even if we are frozen.
@@ -119,6 +117,10 @@ class Execution:
         for attempt in spawned:  # work that is over as soon as begun costs no round through the selector
             self._watch(attempt)
             self._changed(attempt)
+
+    def flush(self) -> None:
+        """Send the guardian what it was asked for since the last time."""
+        self._guard.flush()
 
     def resume(self, attempt: Attempt) -> None:
         """Read on where a full log had made us pause."""

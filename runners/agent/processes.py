@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+_PIECE = 2**16
 _MARKS = (b"TASKPIPELINE_JOB=", b"TASKPIPELINE_ATTEMPT=")
 
 
@@ -15,8 +16,7 @@ def mark_of(environment: dict[str, str]) -> tuple[str, str]:
 
 def mark(pid: int) -> tuple[str, str] | None:
     """Return the mark of a process, or None if it has none; raise OSError if it is gone or not ours to see."""
-    with open(f"/proc/{pid}/environ", "rb") as file:
-        variables = file.read().split(b"\0")
+    variables = _read(f"/proc/{pid}/environ").split(b"\0")
     job, attempt = (
         next((v[len(name) :].decode(errors="replace") for v in variables if v.startswith(name)), "") for name in _MARKS
     )
@@ -25,8 +25,19 @@ def mark(pid: int) -> tuple[str, str] | None:
 
 def _status(pid: int) -> list[bytes]:
     """Return state, parent, group, session … of a process; raise OSError if there is none."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return file.read().rpartition(b")")[2].split()
+    return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+
+
+def _read(path: str) -> bytes:
+    """Return the content of a file of /proc, with a third of the calls that a file object makes."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = b""
+        while more := os.read(fd, _PIECE):
+            content += more
+        return content
+    finally:
+        os.close(fd)
 
 
 def is_alive(pid: int) -> bool:
@@ -60,8 +71,7 @@ def parent(pid: int) -> int | None:
 def children(pid: int) -> list[int]:
     """Return the direct children of a process of one thread, adopted ones included."""
     try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
-            return [int(child) for child in file.read().split()]
+        return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
     except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
         return [other for other in everybody() if parent(other) == pid]
 
@@ -92,7 +102,7 @@ def find_program(name: str, *, path: str) -> str:
     if "/" in name:
         return name
     for directory in path.split(":"):
-        candidate = os.path.join(directory or ".", name)
-        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+        candidate = f"{directory or '.'}/{name}"
+        if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
             return candidate
     raise FileNotFoundError(0, f"{name} is not on PATH")

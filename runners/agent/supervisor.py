@@ -142,6 +142,7 @@ class Supervisor:
             now = time.monotonic()
             if now >= self._custody.due_at:
                 self._guarded(lambda: self._custody.look_after(now=time.monotonic()))
+            self._execution.flush()
             self._courier.post(now=now, timeout_seconds=self._post_seconds())
             if self._is_done(now=now):
                 self._workspace.close()

@@ -115,8 +115,9 @@ def test_work_whose_time_is_over_is_killed_though_its_runner_says_nothing() -> N
     now = time.monotonic()
     command = Command(argv=("sh", "-c", "trap '' TERM; sleep 600"), env={"PATH": os.environ["PATH"]})
     for serial, until in ((1, now + 1), (2, now + 600), (3, now + 600)):
-        guard.spawn(serial, command=command, cwd="/", output=1, stdin=None, until=until)
+        guard.spawn(serial, command=command, cwd="/", output=os.dup(1), stdin=None, until=until)
     guard.hold(3, until=now)
+    guard.flush()
     told: list[dict[str, Any]] = []
     while len(told) < 5:
         assert select.select([guard], [], [], WAIT_SECONDS)[0], told
@@ -129,8 +130,9 @@ def test_work_whose_time_is_over_is_killed_though_its_runner_says_nothing() -> N
 def test_work_whose_time_is_over_is_not_even_begun(tmp_path: Path) -> None:
     guard = Guard.start(account=account.current())
     command = Command(argv=("touch", str(tmp_path / "ran")), env={"PATH": os.environ["PATH"]})
-    guard.spawn(1, command=command, cwd="/", output=1, stdin=None, until=time.monotonic())
-    guard.spawn(2, command=command, cwd="/", output=1, stdin=None, until=time.monotonic() + 600)
+    guard.spawn(1, command=command, cwd="/", output=os.dup(1), stdin=None, until=time.monotonic())
+    guard.spawn(2, command=command, cwd="/", output=os.dup(1), stdin=None, until=time.monotonic() + 600)
+    guard.flush()
     told: list[dict[str, Any]] = []
     while len(told) < 3:
         assert select.select([guard], [], [], WAIT_SECONDS)[0], told
@@ -188,3 +190,31 @@ def test_strangers_are_left_alone(service: Service, tmp_path: Path) -> None:
         assert is_alive(other)
         assert is_alive(pid_in(tmp_path / "pid"))
     wait_until_dead(pid_in(tmp_path / "pid"))
+
+
+def test_orders_that_are_given_at_once_each_have_their_own_descriptors(tmp_path: Path) -> None:
+    """More than fit one message, each with an output and an input of its own; none of them stays open here."""
+    guard = Guard.start(account=account.current())
+    command = Command(argv=("cat",), env={"PATH": os.environ["PATH"]})
+    serials = range(1, 101)
+    open_before = len(os.listdir("/proc/self/fd"))
+    for serial in serials:
+        (tmp_path / f"in-{serial}").write_text(f"{serial}" + "x" * 1000)
+        guard.spawn(
+            serial,
+            command=command,
+            cwd="/",
+            output=os.open(tmp_path / f"out-{serial}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC),
+            stdin=os.open(tmp_path / f"in-{serial}", os.O_RDONLY | os.O_CLOEXEC),
+            until=time.monotonic() + 600,
+        )
+    guard.flush()
+    assert len(os.listdir("/proc/self/fd")) == open_before
+    exits: dict[int, int] = {}
+    while len(exits) < len(serials):
+        assert select.select([guard], [], [], WAIT_SECONDS)[0], exits
+        exits |= {event["id"]: event["exit_code"] for event in guard.events() if event["event"] == "exited"}
+    guard.close()
+    assert set(exits.values()) == {0}
+    for serial in serials:
+        assert (tmp_path / f"out-{serial}").read_text() == f"{serial}" + "x" * 1000
