@@ -17,10 +17,11 @@ from benchmarks import report
 from benchmarks.ground import Ground
 from benchmarks.rows import Outcome
 from benchmarks.scale import FULL, QUICK, TINY, Scale
-from benchmarks.suite import BENCHMARKS
+from benchmarks.suite import BENCHMARKS, GROWTH
 from benchmarks.targets import TARGETS
 
-LATEST = Path(__file__).with_name("latest.json")
+LATEST, GROWN = (Path(__file__).with_name(f"{name}.json") for name in ("latest", "growth"))
+ALL = {**BENCHMARKS, **GROWTH}
 SCALES = {scale.name: scale for scale in (FULL, QUICK, TINY)}
 
 
@@ -31,16 +32,16 @@ def main(arguments: Sequence[str]) -> int:
     directory = Path(tempfile.mkdtemp(prefix="taskpipeline-bench-"))
     try:
         with Ground(directory) as ground:
-            found = measure(ground, scale=scale, names=options.only or list(BENCHMARKS))
+            found = measure(ground, scale=scale, names=options.only or list(GROWTH if options.growth else BENCHMARKS))
     finally:
         if options.keep:
             print(f"kept: {directory}", file=sys.stderr)
         else:
             shutil.rmtree(directory, ignore_errors=True)
-    print(report.table(found.rows))
-    if found.figures:
-        print(f"\n{report.figures(found.figures)}")
-    options.json.write_text(json.dumps(content(found, scale=scale), indent=1) + "\n")
+    tables = [report.table(found.rows)] if found.rows else []
+    print("\n\n".join([*tables, report.figures(found.figures)]).strip())
+    kept = options.json or (GROWN if options.growth else LATEST)
+    kept.write_text(json.dumps(content(found, scale=scale), indent=1) + "\n")
     return 0
 
 
@@ -49,7 +50,7 @@ def measure(ground: Ground, *, scale: Scale, names: Sequence[str]) -> Outcome:
     outcomes: list[Outcome] = []
     for name in names:
         began = time.monotonic()
-        outcomes.append(BENCHMARKS[name](ground, scale))
+        outcomes.append(ALL[name](ground, scale))
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     rows = [row for outcome in outcomes for row in outcome.rows]
     return Outcome(
@@ -78,9 +79,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     scale.add_argument("--scale", choices=sorted(SCALES), help=f"how much to measure (default: {FULL.name})")
     parser.set_defaults(scale=FULL.name)
-    parser.add_argument("--only", nargs="+", choices=list(BENCHMARKS), metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--only", nargs="+", choices=list(ALL), metavar="NAME", help=", ".join(ALL))
+    parser.add_argument("--growth", action="store_true", help=f"instead of all others: {', '.join(GROWTH)}")
     parser.add_argument("--rounds", type=int, help="rounds of A B, where a round takes seconds")
-    parser.add_argument("--json", type=Path, default=LATEST, help="where to keep the figures")
+    parser.add_argument("--json", type=Path, help=f"where to keep the figures (default: {LATEST.name})")
     parser.add_argument("--keep", action="store_true", help="leave the directory with all logs")
     return parser.parse_args(arguments)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +28,15 @@ class Workload:
         return document(stages=self.stages, jobs=self.jobs)
 
 
-def document(*, stages: int, jobs: int) -> bytes:
+def document(*, stages: int, jobs: int, command: Sequence[str] = ("true",)) -> bytes:
     names = [f"stage {stage}" for stage in range(stages)]
-    listed = [_job(f"job {stage}.{job}", stage=name) for stage, name in enumerate(names) for job in range(jobs)]
+    listed = [
+        _job(f"job {stage}.{job}", stage=name, command=command)
+        for stage, name in enumerate(names)
+        for job in range(jobs)
+    ]
     return json.dumps({"name": "benchmark", "stages": names, "jobs": listed}).encode()
 
 
-def _job(name: str, *, stage: str) -> dict[str, Any]:
-    return {"name": name, "stage": stage, "kind": "Shell", "version": "1.0.0", "params": {"command": ["true"]}}
+def _job(name: str, *, stage: str, command: Sequence[str]) -> dict[str, Any]:
+    return {"name": name, "stage": stage, "kind": "Shell", "version": "1.0.0", "params": {"command": command}}

@@ -25,6 +25,7 @@ class Scale:
     name: str
     rounds: int
     many: Workload
+    short: Workload  # beside the targets
     wide: Workload
     spawns: int  # processes to start for the floor
     moments: int  # repetitions of what takes milliseconds
@@ -35,6 +36,17 @@ class Scale:
     others: tuple[Backlog, ...] = ()
     document_jobs: int
     cluster_jobs: tuple[int, ...]  # Kubernetes jobs at once
+    running: int  # jobs that do nothing for long
+    running_seconds: float
+    messages: int  # Celery's, of a task that does nothing
+    bare_rows: int  # of a table without anything, to claim from
+    # What costs are drawn over.
+    growth_backlog: int
+    documents: tuple[int, ...]
+    client_counts: tuple[int, ...]
+    runner_counts: tuple[int, ...]
+    histories: tuple[int, ...]  # finished jobs
+    changes: int | None = None  # of PostgreSQL's settings; all by default
     waiting: int  # documents of so many jobs, while clients poll
     pollers: int
     polled_seconds: float
@@ -58,6 +70,7 @@ FULL = Scale(
     name="full",
     rounds=5,
     many=Workload(50, 4, 25),
+    short=Workload(20, 3, 10),
     wide=Workload(1, 2, 5000),
     spawns=1000,
     moments=30,
@@ -68,6 +81,15 @@ FULL = Scale(
     others=(Backlog(10_000, clients=100), Backlog(100_000, clients=100), Backlog(100_000, clients=1)),
     document_jobs=10_000,
     cluster_jobs=(50, 500),
+    running=1_000,
+    running_seconds=30,
+    messages=2_000,
+    bare_rows=10_000,
+    growth_backlog=100_000,
+    documents=(10, 100, 1_000, 10_000, 20_000),
+    client_counts=(1, 10, 100, 1_000, 10_000),
+    runner_counts=(1, 10, 100, 1_000),
+    histories=(0, 10_000, 100_000, 1_000_000),
     waiting=10,
     pollers=200,
     polled_seconds=20,
@@ -79,6 +101,7 @@ QUICK = Scale(
     name="quick",
     rounds=2,
     many=Workload(20, 3, 10),
+    short=Workload(10, 2, 5),
     wide=Workload(1, 2, 1000),
     spawns=500,
     moments=10,
@@ -88,6 +111,16 @@ QUICK = Scale(
     spread=Backlog(100_000, clients=10_000),
     document_jobs=10_000,
     cluster_jobs=(10, 100),
+    running=200,
+    running_seconds=5,
+    messages=500,
+    bare_rows=2_000,
+    growth_backlog=10_000,
+    documents=(10, 100, 1_000, 10_000),
+    client_counts=(1, 10, 100, 1_000),
+    runner_counts=(1, 10, 100),
+    histories=(0, 10_000),
+    changes=2,
     waiting=2,
     pollers=200,
     polled_seconds=6,
@@ -99,6 +132,7 @@ TINY = Scale(
     name="tiny",
     rounds=1,
     many=Workload(2, 2, 2),
+    short=Workload(1, 2, 2),
     wide=Workload(1, 2, 3),
     spawns=5,
     moments=2,
@@ -108,6 +142,16 @@ TINY = Scale(
     spread=Backlog(200, clients=20),
     document_jobs=20,
     cluster_jobs=(2, 4),
+    running=3,
+    running_seconds=0.4,
+    messages=10,
+    bare_rows=200,
+    growth_backlog=100,
+    documents=(10, 20),
+    client_counts=(1, 10),
+    runner_counts=(1, 3),
+    histories=(0, 20),
+    changes=1,
     waiting=2,
     pollers=4,
     polled_seconds=0.4,

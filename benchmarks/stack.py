@@ -135,7 +135,7 @@ class Stack:
 @contextmanager
 def started(var_dir: Path, **settings: str) -> Iterator[Stack]:
     """Start the stack, and stop it at the end."""
-    var_dir.mkdir(parents=True)
+    var_dir.mkdir(parents=True, exist_ok=True)
     log = var_dir / "stack.log"
     address = Address("127.0.0.1", free_port())
     env = environment(VAR_DIR=str(var_dir), PORT=str(address.port), **{**SETTINGS, **settings})

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from benchmarks import claims, clusters, dividing, idle, latency, polling, web, workloads
+from benchmarks import (
+    claims,
+    clusters,
+    dividing,
+    floors,
+    growth,
+    idle,
+    latency,
+    leases,
+    polling,
+    settings,
+    web,
+    workloads,
+)
 from benchmarks.ground import Ground
 from benchmarks.rows import Outcome
 from benchmarks.scale import Scale
@@ -23,4 +36,14 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "claim": claims.claim,
     "division": dividing.division,
     "cluster": clusters.requests,
+    "leases": leases.leases,
+    "floors": floors.floors,
 }
+GROWTH: Mapping[str, Benchmark] = {
+    "documents": growth.documents,
+    "clients": growth.clients,
+    "runners": growth.runners,
+    "history": growth.history,
+    "settings": settings.settings,
+}
+"""What has no target and is not asked every time: `make bench-growth`."""

@@ -21,19 +21,15 @@ WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_ba
 
 
 def begin(action: Callable[[], T]) -> Future[T]:
-    """Run the action in a thread with a connection of its own; no statement of it waits longer than PATIENCE."""
+    """Run the action in a thread with a connection of its own, whose statements end by the service's own limit."""
     future: Future[T] = Future()
 
     def run() -> None:
         try:
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET statement_timeout = '{PATIENCE_SECONDS}s'")
             future.set_result(action())
         except BaseException as error:
             future.set_exception(error)
         finally:
-            with connection.cursor() as cursor:
-                cursor.execute("RESET statement_timeout")
             connections.close_all()
 
     threading.Thread(target=run, daemon=True).start()

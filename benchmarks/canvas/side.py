@@ -64,6 +64,16 @@ class Canvas:
         told: Any = self._redis.blpop([STARTED], timeout=PATIENCE_SECONDS)
         return float(told[1]) - began
 
+    def messages(self, count: int) -> tuple[float, float]:
+        """Publish so many tasks that do nothing; return the messages a second, published and worked off."""
+        began = time.perf_counter()
+        for _ in range(count):
+            touch.apply_async()
+        published = time.perf_counter()
+        for _ in range(count):
+            self._redis.blpop([STARTED], timeout=PATIENCE_SECONDS)
+        return count / (published - began), count / (time.perf_counter() - began)
+
     def hand_off_seconds(self) -> float:
         """Return the time from the end of the last task of a chord's header to the begin of its body.
 

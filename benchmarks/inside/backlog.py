@@ -37,8 +37,8 @@ FROM generate_series(0, %(jobs)s - 1) AS n
 """
 
 
-def fill(*, jobs: int, clients: int) -> None:
-    """Write so many READY jobs, all eligible, spread evenly over the clients and three kinds, and one runner for all.
+def fill(*, jobs: int, clients: int, runners: int = 1) -> None:
+    """Write so many READY jobs, all eligible, spread evenly over the clients and three kinds, and runners for all.
 
     Without triggers and foreign keys: the rows are what the service would have written, their history is left out.
     """
@@ -70,4 +70,7 @@ def fill(*, jobs: int, clients: int) -> None:
         cursor.execute("SET session_replication_role = origin")
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")
-    Runner.objects.create(name="bench", capacity=jobs, kinds=list(KINDS), seen_at=clock.now())
+    now = clock.now()
+    Runner.objects.bulk_create(
+        Runner(name=f"bench {number}", capacity=jobs, kinds=list(KINDS), seen_at=now) for number in range(runners)
+    )

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.__main__ import content, measure
+from benchmarks.__main__ import ALL, content, measure
 from benchmarks.checking import Ran, WrongRun, check
 from benchmarks.document import BEGIN, DOCUMENT, END, rewritten
 from benchmarks.documents import Workload
 from benchmarks.ground import Ground
 from benchmarks.rows import Outcome, compare
 from benchmarks.scale import TINY
-from benchmarks.suite import BENCHMARKS
 from benchmarks.targets import CPU, TARGETS, THROUGHPUT
 
 # Stage 0 of two jobs, then stage 1 of two jobs.
@@ -32,7 +31,7 @@ def found() -> list[Outcome]:
     return []
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize("name", ALL)
 def test_it_yields_sane_rows(name: str, ground: Ground, found: list[Outcome]) -> None:
     outcome = measure(ground, scale=TINY, names=[name])
     assert outcome.rows or outcome.figures
@@ -43,7 +42,7 @@ def test_it_yields_sane_rows(name: str, ground: Ground, found: list[Outcome]) ->
             assert row.baseline > 0
             assert row.ratio == pytest.approx(row.ours / row.baseline)
     found.append(outcome)
-    if len(found) == len(BENCHMARKS):
+    if len(found) == len(ALL):
         assert {row.target for each in found for row in each.rows} == set(TARGETS)
 
 
