@@ -58,6 +58,10 @@ bench: install-dev  ## measure everything beside its baselines, some ten minutes
 bench-quick: install-dev  ## the same at smaller sizes, in under two minutes
 	@$(PY) -m benchmarks --quick $(ARGS)
 
+.PHONY: bench-growth
+bench-growth: install-dev  ## how costs grow with jobs, clients, runners and history, and what PostgreSQL's settings do
+	@$(PY) -m benchmarks --growth $(ARGS)
+
 .PHONY: soak
 soak: install-dev  ## 200,000 jobs one after another: does anything grow or slow down? (ARGS="--jobs 50000")
 	@$(PY) -m benchmarks.soak $(ARGS)

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS bare_job (id bigint PRIMARY KEY, state text NOT NULL,
 CREATE INDEX IF NOT EXISTS bare_job_claim ON bare_job (priority, id) WHERE state = 'READY';
 TRUNCATE bare_job;
 """
-_FILL = "INSERT INTO bare_job SELECT n, 'READY', n % 10 FROM generate_series(1, %s) AS n"
+_FILL = "INSERT INTO bare_job SELECT n, 'READY', n %% 10 FROM generate_series(1, %s) AS n"
 _CLAIM = """
 UPDATE bare_job SET state = 'IN_PROGRESS' WHERE id IN (
     SELECT id FROM bare_job WHERE state = 'READY' ORDER BY priority, id LIMIT %s FOR UPDATE SKIP LOCKED

@@ -21,6 +21,7 @@ from pipelines.definition import Limits
 
 _PAGE = 50
 _FIRST_ID = 100_000_000  # beyond those of the backlog
+_LAST_ID = 10**12  # before those of what is submitted
 # One pipeline of ten jobs, one stage, one attempt a job and all events of them: what ten jobs that succeeded leave.
 _FINISHED = """
 WITH pipeline AS (
@@ -68,6 +69,9 @@ class History:
 
     def begin(self, *, jobs: int, clients: int) -> None:
         fill(jobs=jobs, clients=clients)
+        with connection.cursor() as cursor:
+            for table in ("pipelines_pipeline", "pipelines_stage", "pipelines_job"):
+                cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), %s)", [_LAST_ID])
         self._clients = list(Client.objects.filter(name__startswith="client ").order_by("id"))
 
     def grow(self, *, jobs: int) -> None:
