@@ -1,4 +1,4 @@
-"""Write the figures of the last run into docs/performance.md, and its drawings beside it."""
+"""Write the figures of the last runs into docs/performance.md, and their drawings beside it."""
 
 from __future__ import annotations
 
@@ -7,41 +7,46 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks import plots
+from benchmarks.__main__ import GROWN, LATEST
 from benchmarks.programs import ROOT
 from benchmarks.report import number
 
 DOCUMENT = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- figures: made by `python -m benchmarks.document` -->", "<!-- end of the figures -->"
-LATEST = Path(__file__).with_name("latest.json")
+BEGIN, END = "<!-- {section}: made by `python -m benchmarks.document` -->", "<!-- end of the {section} -->"
+SECTIONS = {"figures": LATEST, "growth": GROWN}
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.document", description=__doc__)
-    parser.add_argument("figures", nargs="?", type=Path, default=LATEST, help="what a run has kept")
-    content = json.loads(parser.parse_args(arguments).figures.read_text())
-    DOCUMENT.write_text(rewritten(DOCUMENT.read_text(), content=content))
-    for each in content["curves"]:
-        DOCUMENT.with_name(drawing(each)).write_text(plots.curve(each))
+    parser.parse_args(arguments)
+    for section, kept in SECTIONS.items():
+        if kept.exists():
+            content = json.loads(kept.read_text())
+            DOCUMENT.write_text(rewritten(DOCUMENT.read_text(), section=section, content=content))
+            for each in content["curves"]:
+                DOCUMENT.with_name(drawing(each)).write_text(plots.curve(each))
     return 0
 
 
-def rewritten(text: str, *, content: Mapping[str, Any]) -> str:
-    """Return the document with what stands between the marks made anew."""
-    before, rest = text.split(BEGIN, 1)
-    _, after = rest.split(END, 1)
-    return f"{before}{BEGIN}\n\n{figures(content)}\n\n{END}{after}"
+def rewritten(text: str, *, section: str, content: Mapping[str, Any]) -> str:
+    """Return the document with what stands between the marks of a section made anew."""
+    begin, end = BEGIN.format(section=section), END.format(section=section)
+    before, rest = text.split(begin, 1)
+    _, after = rest.split(end, 1)
+    return f"{before}{begin}\n\n{figures(content)}\n\n{end}{after}"
 
 
 def figures(content: Mapping[str, Any]) -> str:
-    """Return the table of the targets, the other figures and the drawings, as Markdown."""
-    lines = ["| what | ours | baseline | ratio | spread | at least | aim | |", "| --- |" + " --- |" * 7]
-    lines += [_row(row) for row in content["rows"]]
-    lines += ["", f"Measured {content['at'][:10]}, scale `{content['scale']}`.", ""]
-    lines += ["| beside the targets | median | spread |", "| --- | --- | --- |"]
+    """Return the table of the targets, if it is about any, the other figures and the drawings, as Markdown."""
+    lines = []
+    if content["rows"]:
+        lines += ["| what | ours | baseline | ratio | spread | at least | aim | |", "| --- |" + " --- |" * 7]
+        lines += [*(_row(row) for row in content["rows"]), ""]
+    lines += [f"Measured {content['at'][:10]}, scale `{content['scale']}`.", ""]
+    lines += [f"| {'beside the targets' if content['rows'] else 'what'} | median | spread |", "| --- | --- | --- |"]
     lines += [
         f"| {each['name']} | {number(each['value'])} {each['unit']} | {'-'.join(map(number, each['spread']))} |"
         for each in content["figures"]

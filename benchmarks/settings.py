@@ -18,7 +18,7 @@ CHANGES: Mapping[str, Mapping[str, str]] = {
     "shared_buffers = 1GB": {"shared_buffers": "1GB"},
     "wal_buffers = 16MB": {"wal_buffers": "16MB"},
     "max_wal_size = 4GB, checkpoint_timeout = 15min": {"max_wal_size": "4GB", "checkpoint_timeout": "15min"},
-    "wal_compression = lz4": {"wal_compression": "lz4"},
+    "wal_compression = pglz": {"wal_compression": "pglz"},
     "random_page_cost = 1.1": {"random_page_cost": "1.1"},
     "autovacuum_naptime = 15s": {"autovacuum_naptime": "15s"},
     "synchronous_commit = off": {"synchronous_commit": "off"},

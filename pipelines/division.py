@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from clients import rows
 from clients.models import Client
@@ -66,7 +66,10 @@ def _values(client: Client, *, document: Document, divided: bool) -> dict[str, A
 
 
 def _divide_kept(pipeline: Pipeline, *, now: datetime) -> None:
-    rows.ask(inserts.KEPT, {**_of(pipeline), "now": now})
+    with connection.cursor() as cursor:
+        cursor.execute(inserts.KEPT, {**_of(pipeline), "now": now})
+        if cursor.rowcount != pipeline.declared_jobs:
+            raise DataError(f"of {pipeline.declared_jobs} jobs {cursor.rowcount} were made")
     Pipeline.objects.filter(pk=pipeline.pk).update(divided=True)
 
 

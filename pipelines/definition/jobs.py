@@ -75,14 +75,14 @@ def check_job(
 
     `secrets` is None where it is known that nothing refers to any.
     """
-    before = problems.total
     job = _right(value, registry=registry)
+    if job is not None and secrets is None:
+        return job
+    before = problems.total
+    fields = job._asdict() if job else _report_job(value, problems=problems, registry=registry, under=under)
     if secrets is not None:
-        params = job.params if job else value.get("params") if isinstance(value, Mapping) else None
-        check_references(params, names=secrets, problems=problems, under=(*under, "params"))
-    if job is None:
-        return _report_job(value, problems=problems, registry=registry, under=under)
-    return job if problems.total == before else job._asdict()
+        check_references(fields.get("params"), names=secrets, problems=problems, under=(*under, "params"))
+    return job if job and problems.total == before else fields
 
 
 def _right(value: object, *, registry: Registry) -> JobSpec | None:

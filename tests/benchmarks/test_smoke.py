@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.__main__ import ALL, content, measure
 from benchmarks.checking import Ran, WrongRun, check
-from benchmarks.document import BEGIN, DOCUMENT, END, rewritten
+from benchmarks.document import BEGIN, DOCUMENT, END, SECTIONS, rewritten
 from benchmarks.documents import Workload
 from benchmarks.ground import Ground
 from benchmarks.rows import Outcome, compare
@@ -73,9 +73,12 @@ def test_a_ratio_is_good_one_way_or_the_other() -> None:
 
 def test_the_document_takes_the_figures() -> None:
     row = compare(CPU, ours=[3.0, 2.0, 4.0], baseline=[1.0, 1.0, 1.0])
-    text = rewritten(f"above\n{BEGIN}\nold\n{END}\nbelow\n", content=content(Outcome([row]), scale=TINY))
+    begin, end = BEGIN.format(section="figures"), END.format(section="figures")
+    kept = content(Outcome([row]), scale=TINY)
+    text = rewritten(f"above\n{begin}\nold\n{end}\nbelow\n", section="figures", content=kept)
     assert text.startswith("above\n")
     assert text.endswith("below\n")
     assert "old" not in text
     assert "| 3 s | fork+exec+wait of `true`: 1 s | 3 x | 2-4 | ≤ 4 x | ≤ 2 x | at least met |" in text
-    assert rewritten(DOCUMENT.read_text(), content=content(Outcome([row]), scale=TINY))
+    for section in SECTIONS:
+        assert rewritten(DOCUMENT.read_text(), section=section, content=kept)

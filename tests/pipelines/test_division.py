@@ -138,6 +138,13 @@ def test_a_division_that_fails_for_good_ends_the_pipeline_in_error(undivided: Pi
     assert not Submission.objects.exists() and not Stage.objects.exists() and not Job.objects.exists()
 
 
+def test_a_kept_document_that_yields_other_than_the_declared_jobs_is_no_empty_pipeline(undivided: Pipeline) -> None:
+    Submission.objects.update(document=json.dumps({"stages": ["build", "deploy"], "jobs": [{"name": "a"}]}))
+    divide(undivided.pk)
+    assert standing(undivided) == ("ERROR", 0, [])
+    assert undivided.reason == "division_failed"
+
+
 def test_one_division_that_fails_keeps_the_sweep_from_nothing_else(undivided: Pipeline, client: Client) -> None:
     other = a_pipeline(client, {"build": ["a", "b", "c"]})
     spoil(undivided, priority=99_999)
