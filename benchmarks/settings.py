@@ -13,8 +13,9 @@ from benchmarks.scale import Scale
 from benchmarks.stack import Stack
 from benchmarks.workloads import Ours
 
+USUAL = "PostgreSQL as it is"
 CHANGES: Mapping[str, Mapping[str, str]] = {
-    "as they are": {},
+    USUAL: {},
     "shared_buffers = 1GB": {"shared_buffers": "1GB"},
     "wal_buffers = 16MB": {"wal_buffers": "16MB"},
     "max_wal_size = 4GB, checkpoint_timeout = 15min": {"max_wal_size": "4GB", "checkpoint_timeout": "15min"},
@@ -36,7 +37,7 @@ def settings(ground: Ground, scale: Scale) -> Outcome:
             other.run()
             before, after = interleave(scale.rounds, usual.run, other.run)
         ratios = [mine / theirs for mine, theirs in zip(after, before, strict=True)]
-        figures.append(figure(f"{scale.many} with {name}, against without", values=ratios, unit="x"))
+        figures.append(figure(f"{scale.many} with {name}, against {USUAL}", values=ratios, unit="x"))
     return Outcome(figures=figures)
 
 
