@@ -51,7 +51,7 @@ types: install-dev  ## types alone
 	@$(PY) -m mypy .
 
 .PHONY: bench
-bench: install-dev  ## measure everything beside its baselines, some ten minutes (ARGS="--only claim --rounds 9")
+bench: install-dev  ## measure everything beside its baselines, a quarter of an hour (ARGS="--only claim --rounds 9")
 	@$(PY) -m benchmarks $(ARGS)
 
 .PHONY: bench-quick
