@@ -14,10 +14,10 @@ from pipelines.models import Pipeline
 from pipelines.states import FINISHED
 
 _COUNT = "count(*) AS total, count(*) FILTER (WHERE state = ANY(%(finished)s)) AS ended"
-# What is shown otherwise than the pipeline's column of that name; labels are JSON, read below.
-_SHOWN = {"client": "client.client_id", "progress": "jobs.total, jobs.ended", "rerun_of": "pipeline.rerun_of_id"}
+# What is shown otherwise than the pipeline's column of that name. Labels are JSON, and progress follows from the two
+# counts that stand behind the fields.
+_SHOWN = {"client": "client.client_id", "progress": "NULL", "rerun_of": "pipeline.rerun_of_id"}
 _FIELDS = PipelineSummarySerializer.Meta.fields
-_PROGRESS, _LABELS, _STATE = (_FIELDS.index(name) for name in ("progress", "labels", "state"))
 # Materialized: all jobs are counted in one go, whatever the planner takes a page to be.
 _SUMMARIES = f"""
 WITH wanted AS MATERIALIZED ({{wanted}}),
@@ -26,7 +26,7 @@ WITH wanted AS MATERIALIZED ({{wanted}}),
         WHERE pipeline_id = ANY(ARRAY(SELECT id FROM wanted WHERE NOT wanted.state = ANY(%(finished)s)))
         GROUP BY pipeline_id
     )
-SELECT {", ".join(_SHOWN.get(name, f"pipeline.{name}") for name in _FIELDS)}
+SELECT {", ".join(_SHOWN.get(name, f"pipeline.{name}") for name in _FIELDS)}, jobs.total, jobs.ended
 FROM wanted AS pipeline
 JOIN clients_client AS client ON client.id = pipeline.client_id
 LEFT JOIN jobs ON jobs.pipeline_id = pipeline.id
@@ -56,10 +56,10 @@ def newest(client: Client, *, at_most: int) -> list[dict[str, Any]]:
 
 
 def _shown(row: tuple[Any, ...]) -> dict[str, Any]:
-    total, ended = row[_PROGRESS : _PROGRESS + 2]
-    values = [*row[:_PROGRESS], progress(row[_STATE], total=total, ended=ended), *row[_PROGRESS + 2 :]]
-    values[_LABELS] = orjson.loads(values[_LABELS])
-    return dict(zip(_FIELDS, values, strict=True))
+    shown = dict(zip(_FIELDS, row, strict=False))
+    shown["labels"] = orjson.loads(shown["labels"])
+    shown["progress"] = progress(shown["state"], total=row[-2], ended=row[-1])
+    return shown
 
 
 def job_counts(pipelines: Iterable[Pipeline]) -> dict[int, tuple[int, int]]:
