@@ -216,7 +216,7 @@ def test_a_page_is_cut_to_what_is_allowed(api: Api, owner: Credentials) -> None:
 def test_more_rows_ask_no_more_queries(
     path: str, expected: int, api: Api, owner: Credentials, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    """One for the client, one for the page, one to choose what is on it; a pipeline's stages and jobs are one each."""
+    """One for the client, one for the page or the pipeline with all that is in it, one to choose what is on a page."""
     for jobs in (["a"], ["a", "b", "c"]):
         for _ in range(len(jobs)):
             pipeline = a_pipeline(owner.client, {"build": jobs, "deploy": [f"{name}2" for name in jobs]})
