@@ -11,26 +11,19 @@ from clients import rows
 from clients.models import Client
 from pipelines.api.serializers import PipelineSummarySerializer, progress
 from pipelines.models import Pipeline
-from pipelines.states import FINISHED, UNSUCCESSFUL, State
+from pipelines.states import FINISHED
 
 _COUNT = "count(*) AS total, count(*) FILTER (WHERE state = ANY(%(finished)s)) AS ended"
-# As the partial index job_unsuccessful has it: a parameter in its place would not be known to imply it.
-_IS_UNSUCCESSFUL = f"job.state IN ({', '.join(repr(str(state)) for state in UNSUCCESSFUL)})"
 # What is shown otherwise than the pipeline's column of that name. Labels are JSON, and progress follows from the two
 # counts that stand behind the fields.
 _SHOWN = {"client": "client.client_id", "progress": "NULL", "rerun_of": "pipeline.rerun_of_id"}
 _FIELDS = PipelineSummarySerializer.Meta.fields
-# Materialized: all jobs are counted in one go, whatever the planner takes a page to be. Of a pipeline that waits none
-# has ended but what was cancelled, for its first claim starts it: mostly there is nothing to count.
+# Materialized: all jobs are counted in one go, whatever the planner takes a page to be.
 _SUMMARIES = f"""
 WITH wanted AS MATERIALIZED ({{wanted}}),
     jobs AS MATERIALIZED (
         SELECT pipeline_id, {_COUNT} FROM pipelines_job
-        WHERE pipeline_id = ANY(ARRAY(
-            SELECT id FROM wanted WHERE wanted.state = %(in_progress)s OR wanted.state = %(ready)s AND EXISTS (
-                SELECT FROM pipelines_job AS job WHERE job.pipeline_id = wanted.id AND {_IS_UNSUCCESSFUL}
-            )
-        ))
+        WHERE pipeline_id = ANY(ARRAY(SELECT id FROM wanted WHERE NOT wanted.state = ANY(%(finished)s)))
         GROUP BY pipeline_id
     )
 SELECT {", ".join(_SHOWN.get(name, f"pipeline.{name}") for name in _FIELDS)}, jobs.total, jobs.ended
@@ -49,17 +42,16 @@ _NEWEST = _SUMMARIES.format(
 )
 _COUNTS = f"SELECT pipeline_id, {_COUNT} FROM pipelines_job WHERE pipeline_id = ANY(%(ids)s) GROUP BY pipeline_id"  # noqa: S608
 _FINISHED = [str(state) for state in FINISHED]
-_STATES = {"finished": _FINISHED, "ready": str(State.READY), "in_progress": str(State.IN_PROGRESS)}
 
 
 def summaries(ids: Sequence[int]) -> list[dict[str, Any]]:
     """Return the pipelines that are still there, in the order of their ids, as PipelineSummarySerializer shows them."""
-    return [_shown(row) for row in rows.ask(_THESE, {"ids": ids, **_STATES})]
+    return [_shown(row) for row in rows.ask(_THESE, {"ids": ids, "finished": _FINISHED})]
 
 
 def newest(client: Client, *, at_most: int) -> list[dict[str, Any]]:
     """Return so many of the client's newest pipelines likewise, in one query with the choice of them."""
-    values = {"client": client.pk, "at_most": at_most, **_STATES}
+    values = {"client": client.pk, "at_most": at_most, "finished": _FINISHED}
     return [_shown(row) for row in rows.ask(_NEWEST, values)]
 
 
