@@ -16,7 +16,7 @@ from pipelines.states import UNFINISHED, State
 
 
 @transaction.atomic
-def edit_pipeline(pipeline: Pipeline, *, values: dict[str, Any]) -> Pipeline:
+def edit_pipeline(pipeline: Pipeline, *, values: dict[str, Any]) -> None:
     """Write name, priority or labels while it is unfinished, its unfinished jobs' copy of the priority included.
 
     Raise InvalidTransition once it has ended.
@@ -31,8 +31,6 @@ def edit_pipeline(pipeline: Pipeline, *, values: dict[str, Any]) -> Pipeline:
         jobs.lock_all()
         jobs.update(pipeline_priority=values["priority"])
         nudge()
-    pipeline.refresh_from_db()
-    return pipeline
 
 
 def edit_job(job: Job, *, values: dict[str, Any]) -> Job:

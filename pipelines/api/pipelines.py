@@ -28,6 +28,7 @@ from pipelines.api.summaries import newest, summaries
 from pipelines.exceptions import InvalidTransition
 from pipelines.idempotency import Answer
 from pipelines.models import Event, Pipeline
+from pipelines.states import FINISHED
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _CLIENT = OpenApiParameter("client", str, description="For staff: the client the pipeline is for.")
@@ -134,7 +135,8 @@ class PipelineViewSet(
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Cancel what waits and stop what runs: 202 while something still runs, 200 once it is CANCELLED."""
         pipeline = cancelling.cancel_pipeline(self.get_object().pk, now=clock.now())
-        return Response(self._shown(pipeline.pk), status=200 if pipeline.is_finished else 202)
+        shown = self._shown(pipeline.pk)
+        return Response(shown, status=200 if shown["state"] in FINISHED else 202)
 
     @extend_schema(responses=EventSerializer(many=True))
     @action(detail=True, filterset_class=None, filter_backends=[OldestFirst])

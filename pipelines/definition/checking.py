@@ -84,14 +84,15 @@ class _Jobs:
             found = check_job(
                 job, problems=self._problems, registry=self._registry, secrets=self._secrets, under=("jobs", index)
             )
-            if isinstance(found, JobSpec) and found.name not in self._names and found.stage in self._known:
-                self._names[found.name] = index
-                self._filled.add(found.stage)
+            name: object
+            stage: object
+            if isinstance(found, JobSpec):
                 specs.append(found)
+                name, stage = found.name, found.stage
             else:
-                fields = found._asdict() if isinstance(found, JobSpec) else found
-                self._check_name(fields.get("name"), index=index)
-                self._check_stage(fields.get("stage"), index=index)
+                name, stage = found.get("name"), found.get("stage")
+            self._check_name(name, index=index)
+            self._check_stage(stage, index=index)
         if jobs:
             self._check_all_filled()
         return specs

@@ -79,7 +79,7 @@ class ShellParams(Params):
         BeforeValidator(partial(bounded, most=_ITEMS)),
         _schema(additionalProperties=False),
     ] = Field(
-        default_factory=dict,
+        default_factory=dict,  # a default that is an object pydantic would copy each time, in Python
         json_schema_extra={"default": {}},
         description="Environment variables, beside PATH, HOME, LANG, TASKPIPELINE_JOB and TASKPIPELINE_ATTEMPT.",
     )
