@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from django.db.models import CheckConstraint, Q
 
-from pipelines.states import FINISHED, State
+from pipelines.states import FINISHED, UNFINISHED
 
 PRIORITY_MAX = 32767
 PRIORITY_HELP = "0 to 32767; the smaller number runs first."
 
 
-def known_state(table: str) -> CheckConstraint:
-    return CheckConstraint(name=f"{table}_state_known", condition=Q(state__in=State.values))
+def state_fits_end(table: str) -> CheckConstraint:
+    """Return the constraint that the state is a known one, and the row has an end if, and only if, it has ended.
 
-
-def finished_at_iff_ended(table: str) -> CheckConstraint:
+    One for both: PostgreSQL reads the text of every constraint anew in every statement that writes the table.
+    """
     return CheckConstraint(
-        name=f"{table}_finished_at_iff_ended",
-        condition=Q(state__in=FINISHED, finished_at__isnull=False)
-        | (~Q(state__in=FINISHED) & Q(finished_at__isnull=True)),
+        name=f"{table}_state_fits_end",
+        condition=Q(finished_at__isnull=True, state__in=UNFINISHED)
+        | Q(finished_at__isnull=False, state__in=FINISHED),
     )
 
 

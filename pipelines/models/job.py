@@ -77,8 +77,7 @@ class Job(models.Model):
         ordering = ("id",)
         constraints = [
             models.UniqueConstraint(fields=["pipeline", "name"], name="job_name_unique"),
-            constraints.known_state("job"),
-            constraints.finished_at_iff_ended("job"),
+            constraints.state_fits_end("job"),
             constraints.priority_in_range("job"),
             models.CheckConstraint(name="job_progress_range", condition=models.Q(progress__lte=100)),
         ]

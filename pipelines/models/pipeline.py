@@ -46,8 +46,7 @@ class Pipeline(models.Model):
     class Meta:
         ordering = ("-id",)
         constraints = [
-            constraints.known_state("pipeline"),
-            constraints.finished_at_iff_ended("pipeline"),
+            constraints.state_fits_end("pipeline"),
             constraints.priority_in_range("pipeline"),
         ]
         indexes = [
@@ -76,10 +75,13 @@ class Pipeline(models.Model):
 class Stage(models.Model):
     """A step of a pipeline: its jobs run side by side once every earlier stage has passed.
 
-    Written only under the pipeline's row lock.
+    Written only under the pipeline's row lock, or by the statement that makes the pipeline: the database checks its
+    reference no more than a job's.
     """
 
-    pipeline = models.ForeignKey(Pipeline, on_delete=models.CASCADE, related_name="stages")
+    pipeline = models.ForeignKey(
+        Pipeline, on_delete=models.CASCADE, related_name="stages", db_index=False, db_constraint=False
+    )
     name = models.CharField(max_length=255)
     position = models.PositiveIntegerField(help_text="From 0; the smaller number runs first.")
     state = models.CharField(max_length=11, choices=State.choices, default=State.READY)
@@ -93,8 +95,7 @@ class Stage(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["pipeline", "name"], name="stage_name_unique"),
             models.UniqueConstraint(fields=["pipeline", "position"], name="stage_position_unique"),
-            constraints.known_state("stage"),
-            constraints.finished_at_iff_ended("stage"),
+            constraints.state_fits_end("stage"),
         ]
         triggers = [*triggers.state_events("stage"), triggers.only_ready_at_first("stage")]
 
