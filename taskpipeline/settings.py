@@ -107,15 +107,16 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "taskpipeline.api.untying.untying_middleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "taskpipeline.api.policy.policy_middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "taskpipeline.api.sessions.SessionMiddleware",
     "taskpipeline.api.slashes.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "taskpipeline.api.sessions.AuthenticationMiddleware",
+    "taskpipeline.api.sessions.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 

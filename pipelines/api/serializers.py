@@ -10,7 +10,7 @@ from rest_framework import serializers
 from pipelines.api.rows import RowSerializer
 from pipelines.masking import shown_params
 from pipelines.models import Event, Job, Pipeline, Stage
-from pipelines.states import FINISHED
+from pipelines.states import FINISHED, State
 
 
 class JobSerializer(RowSerializer[Job]):
@@ -78,10 +78,13 @@ class PipelineSerializer(PipelineSummarySerializer):
 
 
 def progress(state: str, *, total: int | None, ended: int | None) -> int:
-    """Return how much of a pipeline has ended, in percent of its jobs; of a finished one these need no counting."""
+    """Return how much of a pipeline has ended, in percent of its jobs.
+
+    Only of one at work these need counting: nothing of a READY one has begun, be some of its jobs cancelled.
+    """
     if state in FINISHED:
         return 100
-    return (ended or 0) * 100 // total if total else 0
+    return (ended or 0) * 100 // total if total and state == State.IN_PROGRESS else 0
 
 
 class EventSerializer(RowSerializer[Event]):

@@ -11,7 +11,7 @@ from clients import rows
 from clients.models import Client
 from pipelines.api.serializers import PipelineSummarySerializer, progress
 from pipelines.models import Pipeline
-from pipelines.states import FINISHED
+from pipelines.states import FINISHED, State
 
 _COUNT = "count(*) AS total, count(*) FILTER (WHERE state = ANY(%(finished)s)) AS ended"
 # What is shown otherwise than the pipeline's column of that name. Labels are JSON, and progress follows from the two
@@ -23,7 +23,7 @@ _SUMMARIES = f"""
 WITH wanted AS MATERIALIZED ({{wanted}}),
     jobs AS MATERIALIZED (
         SELECT pipeline_id, {_COUNT} FROM pipelines_job
-        WHERE pipeline_id = ANY(ARRAY(SELECT id FROM wanted WHERE NOT wanted.state = ANY(%(finished)s)))
+        WHERE pipeline_id = ANY(ARRAY(SELECT id FROM wanted WHERE state = 'IN_PROGRESS'))
         GROUP BY pipeline_id
     )
 SELECT {", ".join(_SHOWN.get(name, f"pipeline.{name}") for name in _FIELDS)}, jobs.total, jobs.ended
@@ -63,9 +63,9 @@ def _shown(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def job_counts(pipelines: Iterable[Pipeline]) -> dict[int, tuple[int, int]]:
-    """Return how many jobs each unfinished pipeline has and how many have ended, in one query."""
-    unfinished = [pipeline.pk for pipeline in pipelines if not pipeline.is_finished]
-    if not unfinished:
+    """Return how many jobs each pipeline at work has and how many have ended, in one query."""
+    at_work = [pipeline.pk for pipeline in pipelines if pipeline.state == State.IN_PROGRESS]
+    if not at_work:
         return {}
-    counted = rows.ask(_COUNTS, {"ids": unfinished, "finished": _FINISHED})
+    counted = rows.ask(_COUNTS, {"ids": at_work, "finished": _FINISHED})
     return {pipeline: (total, ended) for pipeline, total, ended in counted}

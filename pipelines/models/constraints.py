@@ -17,8 +17,7 @@ def state_fits_end(table: str) -> CheckConstraint:
     """
     return CheckConstraint(
         name=f"{table}_state_fits_end",
-        condition=Q(finished_at__isnull=True, state__in=UNFINISHED)
-        | Q(finished_at__isnull=False, state__in=FINISHED),
+        condition=Q(finished_at__isnull=True, state__in=UNFINISHED) | Q(finished_at__isnull=False, state__in=FINISHED),
     )
 
 

@@ -12,9 +12,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from clients.registration import Credentials, create_client
 from pipelines import cancelling, clock
-from pipelines.models import Job, Pipeline
+from pipelines.models import Pipeline
 from tests.api import Api, as_client, as_operator, mistakes
-from tests.scenes import a_pipeline, a_runner, claim_all, job
+from tests.scenes import a_pipeline, a_runner, claim_all, job, run
 
 pytestmark = pytest.mark.django_db
 
@@ -224,13 +224,21 @@ def test_more_rows_ask_no_more_queries(
             assert api.get(path.format(pipeline=pipeline.pk)).status_code == 200
 
 
-def test_progress_is_how_much_has_ended(api: Api, owner: Credentials) -> None:
+def test_progress_is_how_much_has_ended_of_what_has_begun(api: Api, owner: Credentials) -> None:
     pipeline = a_pipeline(owner.client, {"build": [{"name": n, "allow_failure": True} for n in "abc"]})
+    a_runner(capacity=1)
+
+    def shown() -> tuple[Any, ...]:
+        (row,) = api.get("pipelines/").json()["results"]
+        assert "stages" not in row
+        return row["state"], row["progress"], api.get(f"pipelines/{pipeline.pk}/").json()["progress"]
+
     cancelling.cancel_job(job(pipeline, "a"), now=clock.now())
-    (row,) = api.get("pipelines/").json()["results"]
-    assert row["progress"] == 33 == api.get(f"pipelines/{pipeline.pk}/").json()["progress"]
-    assert "stages" not in row
-    assert Job.objects.filter(pipeline=pipeline).count() == 3
+    assert shown() == ("READY", 0, 0)
+    (running,) = claim_all()
+    assert shown() == ("IN_PROGRESS", 33, 33)
+    run(running)
+    assert shown() == ("IN_PROGRESS", 66, 66)
 
 
 def test_kinds_are_listed_like_everything_else(api: Api) -> None:

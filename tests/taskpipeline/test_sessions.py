@@ -19,9 +19,11 @@ from pytest_django import Settings
 from rest_framework.authentication import SessionAuthentication
 
 from clients.models import Client, NamedSecret
+from clients.registration import create_client
 from pipelines.models import Job, Pipeline
 from runners.models import Runner
 from tests.api import problem
+from tests.clients.conftest import basic, bearer
 from tests.scenes import a_client, a_pipeline, a_runner, job
 from tests.web import Address, gunicorn
 
@@ -112,6 +114,22 @@ def test_reading_changes_nothing(victim: Browser, things: dict[str, int]) -> Non
     victim.get("/api-auth/logout/")
     assert state() == before
     assert victim.get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize("headers", [bearer("unknown"), basic("who", "what"), {"Authorization": "bearer"}])
+def test_who_says_who_asks_is_not_known_by_a_session(headers: dict[str, str], victim: Browser) -> None:
+    problem(victim.get("/api/v1/pipelines/", headers=headers), 401)
+    # Elsewhere such a header means nothing: a proxy in front may ask for one of its own.
+    assert victim.get("/admin/", headers=headers).status_code == 200
+    assert victim.get("/api/v1/pipelines/", headers={"Authorization": "Other x"}).status_code == 200
+
+
+def test_a_page_of_the_api_needs_no_session(db: None) -> None:
+    made = create_client("owner")
+    page = {**basic(made.client_id, made.client_secret), "Accept": "text/html"}
+    answer = Browser().get("/api/v1/pipelines/", headers=page)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "sessionid" not in answer.cookies
 
 
 def views(resolver: URLResolver) -> Iterator[Any]:
