@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import DateTimeField, Field, Model
+from django.db.models import DateTimeField, Model
 
 Row = TypeVar("Row", bound=Model)
 _Values = Sequence[Any] | Mapping[str, Any]
@@ -46,27 +46,30 @@ def read(
     return [model.from_db(connection.alias, names, row) for row in rows]
 
 
-def from_json(model: type[Row], text: str | None) -> list[Row]:
-    """Return the instances of the table's rows that the database wrote with `json_agg`; none of null.
+def from_json(model: type[Model], text: str | None) -> list[dict[str, Any]]:
+    """Return the columns of the table's rows that the database wrote with `json_agg`, moments read; none of null.
 
     For rows that one statement returns beside others.
     """
-    columns, names = _columns(model)
-    moments = [column for column in columns if isinstance(columns[column], DateTimeField)]
-    found = []
-    for row in json.loads(text or "[]"):
+    found: list[dict[str, Any]] = json.loads(text or "[]")
+    moments = _moments(model)
+    for row in found:
         for column in moments:
             if row[column] is not None:
                 row[column] = datetime.fromisoformat(row[column])
-        found.append(model.from_db(connection.alias, names, [row[column] for column in columns]))
     return found
 
 
-@cache
-def _columns(model: type[Model]) -> tuple[dict[str, Field[Any, Any]], list[str]]:
-    """Return the fields by their columns, and the attributes they are."""
+def instance(model: type[Row], columns: Mapping[str, Any]) -> Row:
+    """Return the instance whose row has these columns."""
     fields = model._meta.concrete_fields
-    return {str(field.column): field for field in fields}, [field.attname for field in fields]
+    values = [columns[str(field.column)] for field in fields]
+    return model.from_db(connection.alias, [field.attname for field in fields], values)
+
+
+@cache
+def _moments(model: type[Model]) -> list[str]:
+    return [str(field.column) for field in model._meta.concrete_fields if isinstance(field, DateTimeField)]
 
 
 @cache

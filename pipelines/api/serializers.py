@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from pipelines.api.rows import RowSerializer
@@ -17,7 +16,7 @@ class JobSerializer(RowSerializer[Job]):
     pipeline = serializers.IntegerField(source="pipeline_id")
     stage = serializers.CharField(source="stage.name")
     runner = serializers.CharField(source="runner_name")
-    params = serializers.SerializerMethodField()
+    params = serializers.DictField(read_only=True)
     result = serializers.JSONField(allow_null=True)
 
     class Meta:
@@ -29,9 +28,9 @@ class JobSerializer(RowSerializer[Job]):
         )  # fmt: skip
         read_only_fields = fields
 
-    @extend_schema_field(serializers.DictField())
-    def get_params(self, job: Job) -> Any:
-        return shown_params(job)
+    @classmethod
+    def show(cls, row: Any, **given: Any) -> dict[str, Any]:
+        return super().show(row, params=shown_params(row), **given)
 
 
 class StageSerializer(serializers.ModelSerializer[Stage]):
@@ -48,7 +47,7 @@ class PipelineSummarySerializer(RowSerializer[Pipeline]):
     """A pipeline as a list shows it: without its stages."""
 
     client = serializers.CharField(source="client.client_id")
-    progress = serializers.SerializerMethodField()
+    progress = serializers.IntegerField(read_only=True)
     labels = serializers.DictField(child=serializers.CharField())
     rerun_of = serializers.IntegerField(source="rerun_of_id", allow_null=True)
 
@@ -59,22 +58,14 @@ class PipelineSummarySerializer(RowSerializer[Pipeline]):
             "created_at", "started_at", "finished_at", "rerun_of", "callback_url",
         )  # fmt: skip
 
-    def get_progress(self, pipeline: Pipeline) -> int:
-        total, ended = self.context["job_counts"]
-        return progress(pipeline.state, total=total, ended=ended)
-
 
 class PipelineSerializer(PipelineSummarySerializer):
     """A pipeline with its stages, and the jobs of those that are not too large."""
 
-    stages = serializers.SerializerMethodField()
+    stages = StageSerializer(many=True, read_only=True)
 
     class Meta(PipelineSummarySerializer.Meta):
         fields = (*PipelineSummarySerializer.Meta.fields, "stages")
-
-    @extend_schema_field(StageSerializer(many=True))
-    def get_stages(self, pipeline: Pipeline) -> list[dict[str, Any]]:
-        return list(self.context["stages"])
 
 
 def progress(state: str, *, total: int | None, ended: int | None) -> int:

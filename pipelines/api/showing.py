@@ -9,8 +9,8 @@ from django.db.models import Count
 from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
-from pipelines.api.serializers import JobSerializer, PipelineSerializer
-from pipelines.models import Contents, Job, Pipeline, Stage, read_whole
+from pipelines.api.serializers import JobSerializer, PipelineSerializer, progress
+from pipelines.models import Contents, Job, Pipeline, read_whole
 from pipelines.states import FINISHED, State
 
 # A stage with more jobs shows counts and where the jobs are listed.
@@ -35,7 +35,7 @@ def find(pk: int, *, principal: Any) -> tuple[Pipeline, Contents] | None:
 def show(pipeline: Pipeline, contents: Contents, *, request: Request) -> Any:
     """Return the pipeline as the API shows it; of a large one the jobs are counted or read here."""
     if len(contents.jobs) <= JOBS_SHOWN:
-        counts = (len(contents.jobs), sum(job.is_finished for job in contents.jobs))
+        counts = (len(contents.jobs), sum(job.state in FINISHED for job in contents.jobs))
         stages = _with_jobs(contents)
     else:
         by_stage = _counted(pipeline, contents.stages)
@@ -44,25 +44,24 @@ def show(pipeline: Pipeline, contents: Contents, *, request: Request) -> Any:
             sum(states[state] for states in by_stage.values() for state in FINISHED),
         )
         stages = _with_jobs_or_counts(contents.stages, pipeline=pipeline, counts=by_stage, request=request)
-    context = {"request": request, "job_counts": counts, "stages": stages}
-    return PipelineSerializer(pipeline, context=context).data
+    total, ended = counts
+    share = progress(pipeline.state, total=total, ended=ended)
+    return PipelineSerializer.show(pipeline, progress=share, stages=stages)
 
 
 def _with_jobs(contents: Contents) -> list[dict[str, Any]]:
-    stages = {stage.pk: stage for stage in contents.stages}
+    stages = {stage.id: stage for stage in contents.stages}
     jobs: dict[int, list[dict[str, Any]]] = {pk: [] for pk in stages}
-    shown = JobSerializer()
     for job in contents.jobs:
-        job.stage = stages[job.stage_id]
-        jobs[job.stage_id].append(shown.to_representation(job))
-    return [{**_stage(stage), "jobs": jobs[stage.pk]} for stage in contents.stages]
+        jobs[job.stage_id].append(JobSerializer.show(job, stage=stages[job.stage_id].name))
+    return [{**_stage(stage), "jobs": jobs[stage.id]} for stage in contents.stages]
 
 
 def _with_jobs_or_counts(
-    stages: list[Stage], *, pipeline: Pipeline, counts: dict[int, dict[str, int]], request: Request
+    stages: list[Any], *, pipeline: Pipeline, counts: dict[int, dict[str, int]], request: Request
 ) -> list[dict[str, Any]]:
-    small = [stage for stage in stages if sum(counts[stage.pk].values()) <= JOBS_SHOWN]
-    jobs = Job.objects.filter(pipeline=pipeline, stage__in=small).order_by("id")
+    small = [stage for stage in stages if sum(counts[stage.id].values()) <= JOBS_SHOWN]
+    jobs = Job.objects.filter(pipeline=pipeline, stage__in=[stage.id for stage in small]).order_by("id")
     shown = {stage["position"]: stage for stage in _with_jobs(Contents(small, list(jobs)))}
     url = reverse("job-list", request=request)
     return [
@@ -70,20 +69,20 @@ def _with_jobs_or_counts(
         or {
             **_stage(stage),
             "jobs_url": f"{url}?{urlencode({'pipeline': pipeline.pk, 'stage': stage.name, 'ordering': 'id'})}",
-            "counts": counts[stage.pk],
+            "counts": counts[stage.id],
         }
         for stage in stages
     ]
 
 
-def _stage(stage: Stage) -> dict[str, Any]:
+def _stage(stage: Any) -> dict[str, Any]:
     return {"name": stage.name, "position": stage.position, "state": stage.state, "warnings": stage.warnings}
 
 
-def _counted(pipeline: Pipeline, stages: list[Stage]) -> dict[int, dict[str, int]]:
+def _counted(pipeline: Pipeline, stages: list[Any]) -> dict[int, dict[str, int]]:
     """Return how many jobs of each stage are in which state, every state named."""
     rows = Job.objects.filter(pipeline=pipeline).order_by().values_list("stage", "state").annotate(jobs=Count("pk"))
-    counts = {stage.pk: dict.fromkeys(State.values, 0) for stage in stages}
+    counts = {stage.id: dict.fromkeys(State.values, 0) for stage in stages}
     for stage, state, jobs in rows:
         counts[stage][state] = jobs
     return counts
