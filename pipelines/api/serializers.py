@@ -13,6 +13,8 @@ from pipelines.states import FINISHED, State
 
 
 class JobSerializer(RowSerializer[Job]):
+    """A job as it stands; of its params those that are secret are not shown."""
+
     pipeline = serializers.IntegerField(source="pipeline_id")
     stage = serializers.CharField(source="stage.name")
     runner = serializers.CharField(source="runner_name")
@@ -79,6 +81,8 @@ def progress(state: str, *, total: int | None, ended: int | None) -> int:
 
 
 class EventSerializer(RowSerializer[Event]):
+    """A transition of a pipeline, a stage or a job."""
+
     stage = serializers.IntegerField(source="stage_id", allow_null=True)
     job = serializers.IntegerField(source="job_id", allow_null=True)
     runner = serializers.CharField(source="runner_name")
