@@ -97,7 +97,7 @@ class Stack:
     def _is_emptied(self) -> bool:
         """Empty the tables; a round that reads some of them meanwhile may be in the way."""
         try:
-            self.query("TRUNCATE pipelines_pipeline, pipelines_job, pipelines_event CASCADE")
+            self.query("TRUNCATE pipelines_pipeline, pipelines_stage, pipelines_job, pipelines_event CASCADE")
         except psycopg.errors.DeadlockDetected:
             return False
         return True

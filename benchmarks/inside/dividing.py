@@ -46,7 +46,7 @@ class Divider:
         message between them.
         """
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE pipelines_pipeline, pipelines_job, pipelines_event CASCADE")
+            cursor.execute("TRUNCATE pipelines_pipeline, pipelines_stage, pipelines_job, pipelines_event CASCADE")
         began = time.perf_counter()
         limits = Limits(max_jobs=settings.MAX_JOBS_PER_PIPELINE, max_characters=settings.MAX_DOCUMENT_BYTES)
         parsed = definition.parse(self._document, media_type="application/json", limits=limits)
