@@ -49,25 +49,33 @@ def submit(ground: Ground, scale: Scale) -> Outcome:
 
 
 def read(ground: Ground, scale: Scale) -> Outcome:
-    """Read a pipeline of three jobs, and a page of the list with as many rows as a page has."""
+    """Read a pipeline of three jobs, and a page of the list with as many rows as a page has, all waiting or at work."""
     stack, bare = ground.stack, ground.bare
     stack.forget()
     with paused(stack):
         pipeline = min([stack.submit(THREE_JOBS) for _ in range(PAGE)])
+        listed = _rate(stack.address, stack.request("GET", f"{API}/pipelines/"), scale=scale)
+
+        def page(state: str) -> float:
+            stack.query(f"UPDATE pipelines_pipeline SET state = '{state}'")
+            return listed()
+
         asked = (
             _rate(stack.address, stack.request("GET", f"{API}/pipelines/{pipeline}/"), scale=scale),
-            _rate(stack.address, stack.request("GET", f"{API}/pipelines/"), scale=scale),
+            lambda: page("READY"),
+            lambda: page("IN_PROGRESS"),
             _rate(bare.address, bare.show(), scale=scale),
         )
         interleave(1, *asked)
-        one, page, theirs = interleave(scale.rounds, *asked)
+        one, waiting, at_work, theirs = interleave(scale.rounds, *asked)
         stack.forget()
-    rows = [compare(READ, ours=values, baseline=theirs) for values in (one, page)]
+    rows = [compare(READ, ours=values, baseline=theirs) for values in (one, waiting, at_work)]
     return Outcome(
         [min(rows, key=lambda row: row.ratio)],
         [
             figure("GET of a pipeline", values=one, unit="requests/s"),
-            figure("GET of a list page", values=page, unit="requests/s"),
+            figure("GET of a list page, its pipelines waiting", values=waiting, unit="requests/s"),
+            figure("GET of a list page, its pipelines at work", values=at_work, unit="requests/s"),
         ],
     )
 
