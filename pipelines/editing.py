@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
 from pipelines import admission, clock, division, settling
 from pipelines.definition import JobSpec
@@ -68,6 +69,7 @@ def add_job(pipeline: Pipeline, *, spec: JobSpec) -> Job:
         raise PipelineFull(limit=settings.MAX_JOBS_PER_PIPELINE, requested=jobs + 1)
     (job,) = division.insert_jobs(pipeline, jobs=(spec,))
     job.stage = stage
+    Pipeline.objects.filter(pk=pipeline.pk).update(declared_jobs=F("declared_jobs") + 1)
     nudge_for_work()
     return job
 
@@ -83,6 +85,7 @@ def delete_job(job: Job) -> None:
     if job.state != State.READY or job.attempt:
         raise InvalidTransition(subject="job", state=job.state, wanted="only a job never attempted can be deleted")
     job.delete()
+    Pipeline.objects.filter(pk=job.pipeline_id).update(declared_jobs=F("declared_jobs") - 1)
     # It may have been all that its stage waited for.
     settling.settle([job.pipeline_id], now=clock.now())
     nudge()

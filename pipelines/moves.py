@@ -34,11 +34,18 @@ _RESET = {
         "started_at = NULL, progress = 0, message = '', reason = '', result = NULL, exit_code = NULL, signal = NULL"
     ),
 }
+# A page of large pipelines at work would otherwise count their jobs each time it is looked at.
+_COUNT = """
+UPDATE pipelines_pipeline AS pipeline SET ended_jobs = pipeline.ended_jobs + ended.jobs
+FROM (SELECT pipeline_id, count(*) AS jobs FROM written GROUP BY pipeline_id) AS ended
+WHERE pipeline.id = ended.pipeline_id
+"""
 
 
 def move_jobs(rows: Sequence[Mapping[str, Any]], *, target: State, now: datetime) -> list[int]:
     """Move the jobs to the target state and write the values beside; return the ids of those that moved.
 
+    Their pipelines' `ended_jobs` count those that end, in the same statement.
     Each row holds `id` and the same columns of `_WRITABLE`. A job that is not in the edge's source state is left as
     it is: who needs to know compares the ids. The caller holds the locks its set asks for (see Pipeline).
     """
@@ -54,6 +61,7 @@ def move_jobs(rows: Sequence[Mapping[str, Any]], *, target: State, now: datetime
         assign=assign,
         where="target.state = ANY(%(sources)s)",
         values={"target": target, "now": now, "sources": sources(target)},
+        then=_COUNT if target in FINISHED else "",
     )
 
 

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -15,23 +14,10 @@ from pipelines.admin import contents, showing
 from pipelines.admin.cancelling import CancellingAdmin
 from pipelines.admin.forms import PipelineForm
 from pipelines.admin.operating import changes
-from pipelines.api.serializers import progress
-from pipelines.api.summaries import job_counts
 from pipelines.models import Job, Pipeline
 from pipelines.states import UNFINISHED
 
 _DELETED_AT_ONCE = 20
-
-
-class PipelineList(ChangeList):
-    """The list, with the progress of every pipeline on the page counted at once."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        pipelines = list(self.result_list)
-        counts = job_counts(pipelines)
-        for pipeline in pipelines:
-            pipeline.job_counts = counts.get(pipeline.pk, (0, 0))
 
 
 @admin.register(Pipeline)
@@ -67,9 +53,6 @@ class PipelineAdmin(CancellingAdmin):
         "finished_at", "took", "cancel_requested_at", "stopped_at",
     )  # fmt: skip
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return PipelineList
-
     @admin.display(description="pipeline")
     def title(self, pipeline: Pipeline) -> str:
         return str(pipeline)
@@ -80,9 +63,7 @@ class PipelineAdmin(CancellingAdmin):
 
     @admin.display(description="progress")
     def progress(self, pipeline: Pipeline) -> SafeString:
-        counted: tuple[int, int] | None = getattr(pipeline, "job_counts", None)
-        total, ended = counted or job_counts([pipeline]).get(pipeline.pk, (0, 0))
-        return showing.share(progress(pipeline.state, total=total, ended=ended))
+        return showing.share(pipeline.progress)
 
     @admin.display(description="took")
     def took(self, pipeline: Pipeline) -> str:

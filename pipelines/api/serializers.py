@@ -9,7 +9,6 @@ from rest_framework import serializers
 from pipelines.api.rows import RowSerializer
 from pipelines.masking import shown_params
 from pipelines.models import Event, Job, Pipeline, Stage
-from pipelines.states import FINISHED, State
 
 
 class JobSerializer(RowSerializer[Job]):
@@ -68,16 +67,6 @@ class PipelineSerializer(PipelineSummarySerializer):
 
     class Meta(PipelineSummarySerializer.Meta):
         fields = (*PipelineSummarySerializer.Meta.fields, "stages")
-
-
-def progress(state: str, *, total: int | None, ended: int | None) -> int:
-    """Return how much of a pipeline has ended, in percent of its jobs.
-
-    Only of one at work these need counting: nothing of a READY one has begun, be some of its jobs cancelled.
-    """
-    if state in FINISHED:
-        return 100
-    return (ended or 0) * 100 // total if total and state == State.IN_PROGRESS else 0
 
 
 class EventSerializer(RowSerializer[Event]):

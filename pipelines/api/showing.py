@@ -9,9 +9,9 @@ from django.db.models import Count
 from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
-from pipelines.api.serializers import JobSerializer, PipelineSerializer, progress
+from pipelines.api.serializers import JobSerializer, PipelineSerializer
 from pipelines.models import Contents, Job, Pipeline, read_whole
-from pipelines.states import FINISHED, State
+from pipelines.states import State
 
 # A stage with more jobs shows counts and where the jobs are listed.
 JOBS_SHOWN = 500
@@ -35,18 +35,10 @@ def find(pk: int, *, principal: Any) -> tuple[Pipeline, Contents] | None:
 def show(pipeline: Pipeline, contents: Contents, *, request: Request) -> Any:
     """Return the pipeline as the API shows it; of a large one the jobs are counted or read here."""
     if len(contents.jobs) <= JOBS_SHOWN:
-        counts = (len(contents.jobs), sum(job.state in FINISHED for job in contents.jobs))
         stages = _with_jobs(contents)
     else:
-        by_stage = _counted(pipeline, contents.stages)
-        counts = (
-            sum(sum(states.values()) for states in by_stage.values()),
-            sum(states[state] for states in by_stage.values() for state in FINISHED),
-        )
-        stages = _with_jobs_or_counts(contents.stages, pipeline=pipeline, counts=by_stage, request=request)
-    total, ended = counts
-    share = progress(pipeline.state, total=total, ended=ended)
-    return PipelineSerializer.show(pipeline, progress=share, stages=stages)
+        stages = _with_jobs_or_counts(contents.stages, pipeline=pipeline, request=request)
+    return PipelineSerializer.show(pipeline, stages=stages)
 
 
 def _with_jobs(contents: Contents) -> list[dict[str, Any]]:
@@ -57,9 +49,8 @@ def _with_jobs(contents: Contents) -> list[dict[str, Any]]:
     return [{**_stage(stage), "jobs": jobs[stage.id]} for stage in contents.stages]
 
 
-def _with_jobs_or_counts(
-    stages: list[Any], *, pipeline: Pipeline, counts: dict[int, dict[str, int]], request: Request
-) -> list[dict[str, Any]]:
+def _with_jobs_or_counts(stages: list[Any], *, pipeline: Pipeline, request: Request) -> list[dict[str, Any]]:
+    counts = _counted(pipeline, stages)
     small = [stage for stage in stages if sum(counts[stage.id].values()) <= JOBS_SHOWN]
     jobs = Job.objects.filter(pipeline=pipeline, stage__in=[stage.id for stage in small]).order_by("id")
     shown = {stage["position"]: stage for stage in _with_jobs(Contents(small, list(jobs)))}

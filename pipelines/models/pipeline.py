@@ -29,7 +29,8 @@ class Pipeline(models.Model):
     reason = models.CharField(max_length=64, blank=True)
     warnings = models.PositiveIntegerField(default=0, help_text="Failures tolerated by allow_failure.")
     divided = models.BooleanField(default=False, help_text="Whether its jobs exist yet.")
-    declared_jobs = models.PositiveIntegerField(default=0, help_text="Jobs its document declares.")
+    declared_jobs = models.PositiveIntegerField(default=0, help_text="Jobs it has or, until it is divided, will have.")
+    ended_jobs = models.IntegerField(db_default=0, editable=False, help_text="How many of its jobs have ended.")
     rerun_of = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reruns", db_index=False
     )
@@ -67,9 +68,20 @@ class Pipeline(models.Model):
         return self.state in FINISHED
 
     @property
+    def progress(self) -> int:
+        return progress(self.state, jobs=self.declared_jobs, ended=self.ended_jobs)
+
+    @property
     def is_stopped(self) -> bool:
         """Tell whether nothing of it is started or retried any more, though some of it may still run."""
         return self.stopped_at is not None or self.cancel_requested_at is not None
+
+
+def progress(state: str, *, jobs: int, ended: int) -> int:
+    """Return how much of a pipeline has ended, in percent of its jobs."""
+    if state in FINISHED:
+        return 100
+    return ended * 100 // jobs if jobs else 0
 
 
 class Stage(models.Model):

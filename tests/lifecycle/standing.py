@@ -16,10 +16,11 @@ def by_rows() -> Standing:
     """Return what the database says."""
     return {
         "pipelines": [
-            (pk, state, priority, divided, warnings, stopped_at is not None, cancel_requested_at is not None)
-            for pk, state, priority, divided, warnings, stopped_at, cancel_requested_at in Pipeline.objects.order_by(
-                "id"
-            ).values_list("id", "state", "priority", "divided", "warnings", "stopped_at", "cancel_requested_at")
+            (*values, stopped_at is not None, cancel_requested_at is not None)
+            for *values, stopped_at, cancel_requested_at in Pipeline.objects.order_by("id").values_list(
+                "id", "state", "priority", "divided", "warnings", "declared_jobs", "ended_jobs", "stopped_at",
+                "cancel_requested_at",
+            )
         ],
         "stages": list(Stage.objects.order_by("id").values_list("id", "state", "opened_at", "warnings")),
         "jobs": [
@@ -45,7 +46,11 @@ def by_model(model: Service) -> Standing:
     pipelines = model.pipelines.values()
     return {
         "pipelines": [
-            (p.id, p.state, p.priority, p.divided, p.warnings, p.stopped, p.cancel_requested) for p in pipelines
+            (
+                p.id, p.state, p.priority, p.divided, p.warnings, len(p.jobs) if p.divided else p.declared_jobs,
+                sum(not j.is_unfinished for j in p.jobs), p.stopped, p.cancel_requested,
+            )
+            for p in pipelines
         ],
         "stages": sorted((s.id, s.state, s.opened_at, s.warnings) for p in pipelines for s in p.stages),
         "jobs": sorted(

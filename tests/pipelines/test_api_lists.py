@@ -13,8 +13,8 @@ from pytest_django import DjangoAssertNumQueries
 from clients.registration import Credentials, create_client
 from pipelines import cancelling, clock
 from pipelines.models import Pipeline
-from tests.api import Api, as_client, as_operator, mistakes
-from tests.scenes import a_pipeline, a_runner, claim_all, job, run
+from tests.api import Api, as_client, as_operator, mistakes, shell
+from tests.scenes import FAILED, a_pipeline, a_runner, claim_all, job, run
 
 pytestmark = pytest.mark.django_db
 
@@ -224,21 +224,30 @@ def test_more_rows_ask_no_more_queries(
             assert api.get(path.format(pipeline=pipeline.pk)).status_code == 200
 
 
-def test_progress_is_how_much_has_ended_of_what_has_begun(api: Api, owner: Credentials) -> None:
-    pipeline = a_pipeline(owner.client, {"build": [{"name": n, "allow_failure": True} for n in "abc"]})
+def test_progress_is_how_much_has_ended(api: Api, owner: Credentials) -> None:
+    pipeline = a_pipeline(owner.client, {"build": [{"name": n, "allow_failure": True} for n in "abcd"]})
     a_runner(capacity=1)
 
     def shown() -> tuple[Any, ...]:
         (row,) = api.get("pipelines/").json()["results"]
         assert "stages" not in row
-        return row["state"], row["progress"], api.get(f"pipelines/{pipeline.pk}/").json()["progress"]
+        assert [row] == api.get("pipelines/?ordering=id").json()["results"]
+        whole = api.get(f"pipelines/{pipeline.pk}/").json()
+        assert whole == {**row, "stages": whole["stages"]}
+        return row["state"], row["progress"]
 
     cancelling.cancel_job(job(pipeline, "a"), now=clock.now())
-    assert shown() == ("READY", 0, 0)
+    assert shown() == ("READY", 25)
+    assert api.delete(f"jobs/{job(pipeline, 'b').pk}/").status_code == 204
+    assert shown() == ("READY", 33)
     (running,) = claim_all()
-    assert shown() == ("IN_PROGRESS", 33, 33)
-    run(running)
-    assert shown() == ("IN_PROGRESS", 66, 66)
+    run(running, FAILED)
+    assert shown() == ("IN_PROGRESS", 66)
+    added = api.post("jobs/", {"pipeline": pipeline.pk, **shell("e"), "allow_failure": True})
+    assert added.status_code == 201
+    assert shown() == ("IN_PROGRESS", 50)
+    api.post(f"pipelines/{pipeline.pk}/cancel/")
+    assert shown() == ("CANCELLED", 100)
 
 
 def test_kinds_are_listed_like_everything_else(api: Api) -> None:
