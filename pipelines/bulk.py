@@ -19,12 +19,13 @@ def update_rows(
     where: str = "true",
     values: Mapping[str, Any] | None = None,
     then: str = "",
+    told: Sequence[str] = (),
 ) -> list[int]:
     """Write each row's own values in one UPDATE and return the ids written.
 
     Each row holds `id` and the same columns, whose SQL types `types` tells; `assign` and `where` are SQL over
-    `target` and `row` with the named `values`, `then` a statement over the rows `written`. Identifiers are the
-    caller's own, never input; values travel as parameters.
+    `target` and `row` with the named `values`. `then` is a statement that goes on with the rows `written`, of which it
+    is told `id` and these columns. Identifiers are the caller's own, never input; values travel as parameters.
     """
     if not rows:
         return []
@@ -34,7 +35,7 @@ def update_rows(
     # Raw SQL: the ORM has no UPDATE ... FROM a list of rows, and its bulk_update grows a CASE per row and column.
     statement = (
         f"UPDATE {table} AS target SET {assignments} FROM jsonb_to_recordset(%(rows)s::jsonb) AS row({record}) "  # noqa: S608
-        f"WHERE target.id = row.id AND {where} RETURNING target.{'*' if then else 'id'}"
+        f"WHERE target.id = row.id AND {where} RETURNING " + ", ".join(f"target.{name}" for name in ("id", *told))
     )
     if then:
         statement = f"WITH written AS ({statement}), more AS ({then}) SELECT id FROM written"  # noqa: S608

@@ -62,6 +62,7 @@ def move_jobs(rows: Sequence[Mapping[str, Any]], *, target: State, now: datetime
         where="target.state = ANY(%(sources)s)",
         values={"target": target, "now": now, "sources": sources(target)},
         then=_COUNT if target in FINISHED else "",
+        told=("pipeline_id",),
     )
 
 
