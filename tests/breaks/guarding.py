@@ -119,6 +119,20 @@ GROWTH = (
         ("tests/pipelines/test_pruning.py",),
     ),
     Break(
+        "a page counts the jobs of all that it shows",
+        "pipelines/api/summaries.py",
+        "    pipeline.declared_jobs, pipeline.ended_jobs\n",
+        "    (SELECT count(*) FROM pipelines_job WHERE pipeline_id = pipeline.id), pipeline.ended_jobs\n",
+        ("tests/taskpipeline/test_page_plans.py",),
+    ),
+    Break(
+        "a request stays until the garbage collector comes",
+        "taskpipeline/settings.py",
+        '    "taskpipeline.api.untying.untying_middleware",\n',
+        "",
+        ("tests/taskpipeline/test_untying.py",),
+    ),
+    Break(
         "a statement may take for ever",
         "taskpipeline/patience.py",
         '        "statement_timeout": statement_timeout_seconds,\n',

@@ -85,6 +85,13 @@ LIFECYCLE = (
         ("tests/lifecycle", "tests/runners/test_claiming_model.py", "tests/runners/test_claiming.py"),
     ),
     Break(
+        "only jobs that succeed count for a pipeline's progress",
+        "pipelines/moves.py",
+        "then=_COUNT if target in FINISHED",
+        "then=_COUNT if target == State.DONE",
+        ("tests/lifecycle", "tests/pipelines/test_api_lists.py"),
+    ),
+    Break(
         "a job that is deleted settles nothing",
         "pipelines/editing.py",
         "    settling.settle([job.pipeline_id], now=clock.now())\n",
